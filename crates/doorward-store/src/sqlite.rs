@@ -1,0 +1,85 @@
+//! The SQLite engine: many readers, one writer, one file.
+//!
+//! The surprise: a write is not run where it is asked for. It becomes a job for the writer thread, which
+//! commits many jobs at once and answers each after the commit: one flush of the disk for up to
+//! [`writer::MAX_BATCH`] callers. Reads run where they are asked for, since a row from memory is there before
+//! another thread would have woken up.
+
+mod account;
+mod connection;
+mod key;
+mod migrations;
+mod readers;
+mod realm;
+mod refresh;
+mod session;
+#[cfg(test)]
+mod statements;
+mod store;
+mod writer;
+
+use std::path::Path;
+
+use doorward_core::{Error, SetupError};
+use rusqlite::ErrorCode;
+
+use self::readers::Readers;
+use self::writer::Writer;
+
+/// An open SQLite database. Implements [`Store`](doorward_core::store::Store).
+pub struct Sqlite {
+    // Dropped first, so that the writer closes the last connection and takes the write-ahead log with it.
+    readers: Readers,
+    writer: Writer,
+}
+
+/// What the writer has done since it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteCounts {
+    /// Writes that were run and answered after a commit, those that changed nothing included.
+    pub jobs: u64,
+    /// Commits that they shared.
+    pub commits: u64,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: &Path) -> Result<Self, SetupError> {
+        // An absolute path has no second meaning to SQLite (`:memory:`, `file:…`) and survives a change of folder.
+        let path = std::path::absolute(path)
+            .map_err(|e| SetupError::new(format!("the database has no usable path: {e}"), "name a file for it"))?;
+        let writer = Writer::start({
+            let path = path.clone();
+            move || connection::for_writing(&path)
+        })
+        .await?;
+        let readers = Readers::open(path)?;
+        Ok(Self { readers, writer })
+    }
+
+    /// How many writes were made and how many commits they took, for metrics.
+    pub fn write_counts(&self) -> WriteCounts {
+        self.writer.counts()
+    }
+}
+
+/// What a failure of SQLite means to the domain.
+fn failure(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => Error::unavailable(error),
+        _ => Error::internal(error),
+    }
+}
+
+/// A page size as SQL counts.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,298 @@
+//! Accounts and the identifiers they are found by.
+//!
+//! The surprise: an identifier is taken by inserting its row and looking whether that changed anything. The
+//! primary key of `identifiers` decides; no statement here asks first whether it is free.
+
+use std::collections::BTreeSet;
+
+use doorward_core::Timestamp;
+use doorward_core::account::{Account, AccountId, ObjectId, Profile, ProfileChange};
+use doorward_core::identifier::{Canonical, IdentifierKind};
+use doorward_core::realm::RealmId;
+use doorward_core::secret::PasswordHash;
+use doorward_core::session::{EndedSession, NewSession, SessionId};
+use doorward_core::store::{NewAccount, Written};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::writer::Undo;
+use super::{realm, session, sql_limit};
+
+const INSERT: &str = "INSERT INTO accounts (id, realm, number, object_id, email, username, first_name, last_name, \
+     attributes, created_at, updated_at, password_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const BY_ID: &str = "SELECT id, realm, number, object_id, email, username, first_name, last_name, attributes, \
+     created_at, updated_at, disabled_at, password_hash FROM accounts WHERE id = $1";
+const BY_IDENTIFIER: &str = "SELECT a.id, a.realm, a.number, a.object_id, a.email, a.username, a.first_name, \
+     a.last_name, a.attributes, a.created_at, a.updated_at, a.disabled_at, a.password_hash \
+     FROM identifiers i JOIN accounts a ON a.id = i.account WHERE i.realm = $1 AND i.canonical = $2";
+const LIST: &str = "SELECT id, realm, number, object_id, email, username, first_name, last_name, attributes, \
+     created_at, updated_at, disabled_at FROM accounts WHERE realm = $1 AND number > $2 ORDER BY number LIMIT $3";
+const UPDATE: &str = "UPDATE accounts SET email = $1, username = $2, first_name = $3, last_name = $4, \
+     attributes = $5, updated_at = $6 WHERE id = $7";
+// A hash that is not given is expected to be what it is.
+const REPLACE_PASSWORD: &str = "UPDATE accounts SET password_hash = $1 \
+     WHERE id = $2 AND password_hash = COALESCE($3, password_hash)";
+const DISABLE: &str = "UPDATE accounts SET disabled_at = COALESCE(disabled_at, $1) WHERE id = $2";
+const ENABLE: &str = "UPDATE accounts SET disabled_at = NULL WHERE id = $1";
+const DELETE: &str = "DELETE FROM accounts WHERE id = $1";
+const TAKE_IDENTIFIER: &str =
+    "INSERT INTO identifiers (realm, canonical, account) VALUES ($1, $2, $3) ON CONFLICT (realm, canonical) DO NOTHING";
+const FREE_IDENTIFIER: &str = "DELETE FROM identifiers WHERE realm = $1 AND canonical = $2";
+const FREE_IDENTIFIERS: &str = "DELETE FROM identifiers WHERE account = $1";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[
+    INSERT,
+    BY_ID,
+    BY_IDENTIFIER,
+    LIST,
+    UPDATE,
+    REPLACE_PASSWORD,
+    DISABLE,
+    ENABLE,
+    DELETE,
+    TAKE_IDENTIFIER,
+    FREE_IDENTIFIER,
+    FREE_IDENTIFIERS,
+];
+
+pub(super) fn create(
+    connection: &Connection,
+    new: NewAccount,
+    session: Option<&NewSession>,
+) -> Result<Written, Undo<Written>> {
+    let account = Account {
+        id: new.id,
+        realm: new.realm,
+        number: realm::take_number(connection, new.realm)?,
+        object_id: ObjectId::new(new.id, new.created_at),
+        profile: new.profile,
+        created_at: new.created_at,
+        updated_at: new.created_at,
+        disabled_at: None,
+    };
+    let Profile {
+        email,
+        username,
+        first_name,
+        last_name,
+        ..
+    } = &account.profile;
+    connection.prepare_cached(INSERT)?.execute(params![
+        account.id.0.as_bytes(),
+        account.realm.0,
+        account.number,
+        account.object_id.0,
+        email,
+        username,
+        first_name,
+        last_name,
+        attributes(&account.profile)?,
+        account.created_at.0,
+        account.updated_at.0,
+        new.password_hash.expose(),
+    ])?;
+    for (canonical, kind) in identifiers(&account.profile) {
+        take_identifier(connection, &account, &canonical, kind)?;
+    }
+    if let Some(session) = session {
+        // Nothing but a session of another account can be refused here.
+        if !session::open(connection, session, &new.password_hash)? {
+            return Err(rusqlite::Error::StatementChangedRows(0).into());
+        }
+    }
+    Ok(Written::Done(account))
+}
+
+pub(super) fn update(
+    connection: &Connection,
+    id: AccountId,
+    change: ProfileChange,
+    at: Timestamp,
+) -> Result<Written, Undo<Written>> {
+    let Some((mut account, _)) = find(connection, id)? else {
+        return Ok(Written::Gone);
+    };
+    let before = canonicals(&account.profile);
+    change.apply(&mut account.profile);
+    account.updated_at = at;
+    let after = canonicals(&account.profile);
+
+    let Profile {
+        email,
+        username,
+        first_name,
+        last_name,
+        ..
+    } = &account.profile;
+    connection.prepare_cached(UPDATE)?.execute(params![
+        email,
+        username,
+        first_name,
+        last_name,
+        attributes(&account.profile)?,
+        at.0,
+        id.0.as_bytes(),
+    ])?;
+    for canonical in before.difference(&after) {
+        connection
+            .prepare_cached(FREE_IDENTIFIER)?
+            .execute(params![account.realm.0, canonical.as_str()])?;
+    }
+    for (canonical, kind) in identifiers(&account.profile) {
+        if !before.contains(&canonical) {
+            take_identifier(connection, &account, &canonical, kind)?;
+        }
+    }
+    Ok(Written::Done(account))
+}
+
+/// What an account is found by, each once, with the kind to name when it is taken.
+fn identifiers(profile: &Profile) -> impl Iterator<Item = (Canonical, IdentifierKind)> {
+    let email = profile.email.as_deref().map(Canonical::of);
+    // An account may use its e-mail address as its username; that is one identifier.
+    let username = profile
+        .username
+        .as_deref()
+        .map(Canonical::of)
+        .filter(|username| email.as_ref() != Some(username));
+    let email = email.map(|canonical| (canonical, IdentifierKind::Email));
+    let username = username.map(|canonical| (canonical, IdentifierKind::Username));
+    email.into_iter().chain(username)
+}
+
+fn canonicals(profile: &Profile) -> BTreeSet<Canonical> {
+    identifiers(profile).map(|(canonical, _)| canonical).collect()
+}
+
+fn take_identifier(
+    connection: &Connection,
+    account: &Account,
+    canonical: &Canonical,
+    kind: IdentifierKind,
+) -> Result<(), Undo<Written>> {
+    let row = params![account.realm.0, canonical.as_str(), account.id.0.as_bytes()];
+    match connection.prepare_cached(TAKE_IDENTIFIER)?.execute(row)? {
+        0 => Err(Undo::Answer(Written::Taken(kind))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn find(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<(Account, PasswordHash)>> {
+    connection
+        .prepare_cached(BY_ID)?
+        .query_row([id.0.as_bytes()], with_password)
+        .optional()
+}
+
+pub(super) fn find_by_identifier(
+    connection: &Connection,
+    realm: RealmId,
+    identifier: &Canonical,
+) -> rusqlite::Result<Option<(Account, PasswordHash)>> {
+    let mut statement = connection.prepare_cached(BY_IDENTIFIER)?;
+    statement
+        .query_row(params![realm.0, identifier.as_str()], with_password)
+        .optional()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    realm: RealmId,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Account>> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let rows = statement.query_map([realm.0, after, sql_limit(limit)], account)?;
+    rows.collect()
+}
+
+pub(super) fn replace_password(
+    connection: &Connection,
+    id: AccountId,
+    expected: Option<&PasswordHash>,
+    new: &PasswordHash,
+    keep: Option<SessionId>,
+    at: Timestamp,
+) -> rusqlite::Result<Option<Vec<EndedSession>>> {
+    match replace_hash(connection, id, expected, new)? {
+        0 => Ok(None),
+        _ => session::end_all(connection, id, keep, at).map(Some),
+    }
+}
+
+/// How many hashes were replaced: one or none.
+pub(super) fn replace_hash(
+    connection: &Connection,
+    id: AccountId,
+    expected: Option<&PasswordHash>,
+    new: &PasswordHash,
+) -> rusqlite::Result<usize> {
+    let expected = expected.map(PasswordHash::expose);
+    connection
+        .prepare_cached(REPLACE_PASSWORD)?
+        .execute(params![new.expose(), id.0.as_bytes(), expected])
+}
+
+pub(super) fn disable(
+    connection: &Connection,
+    id: AccountId,
+    at: Timestamp,
+) -> rusqlite::Result<Option<Vec<EndedSession>>> {
+    match connection
+        .prepare_cached(DISABLE)?
+        .execute(params![at.0, id.0.as_bytes()])?
+    {
+        0 => Ok(None),
+        _ => session::end_all(connection, id, None, at).map(Some),
+    }
+}
+
+pub(super) fn enable(connection: &Connection, id: AccountId) -> rusqlite::Result<bool> {
+    Ok(connection.prepare_cached(ENABLE)?.execute([id.0.as_bytes()])? > 0)
+}
+
+pub(super) fn delete(
+    connection: &Connection,
+    id: AccountId,
+    at: Timestamp,
+) -> rusqlite::Result<Option<Vec<EndedSession>>> {
+    let ended = session::end_all(connection, id, None, at)?;
+    connection
+        .prepare_cached(FREE_IDENTIFIERS)?
+        .execute([id.0.as_bytes()])?;
+    match connection.prepare_cached(DELETE)?.execute([id.0.as_bytes()])? {
+        0 => Ok(None),
+        _ => Ok(Some(ended)),
+    }
+}
+
+fn with_password(row: &Row<'_>) -> rusqlite::Result<(Account, PasswordHash)> {
+    Ok((account(row)?, PasswordHash::new(row.get(12)?)))
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let attributes = serde_json::from_str(row.get_ref(8)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(8, Type::Text, Box::new(error)))?;
+    Ok(Account {
+        id: AccountId(Uuid::from_bytes(row.get(0)?)),
+        realm: RealmId(row.get(1)?),
+        number: row.get(2)?,
+        object_id: ObjectId(row.get(3)?),
+        profile: Profile {
+            email: row.get(4)?,
+            username: row.get(5)?,
+            first_name: row.get(6)?,
+            last_name: row.get(7)?,
+            attributes,
+        },
+        created_at: Timestamp(row.get(9)?),
+        updated_at: Timestamp(row.get(10)?),
+        disabled_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+    })
+}
+
+fn attributes(profile: &Profile) -> rusqlite::Result<String> {
+    serde_json::to_string(&profile.attributes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}

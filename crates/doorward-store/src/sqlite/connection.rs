@@ -1,0 +1,175 @@
+//! Opening the file: what every connection is set to, and what to tell a person when it cannot be opened.
+//!
+//! The surprise: readers are opened for writing as well and only forbidden to do it. A read-only connection
+//! could not repair the log's index after another process died in the middle of a write, and would fail until
+//! somebody wrote.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use doorward_core::SetupError;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+
+use super::migrations;
+
+/// How long to wait for another process (a command beside the server) that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a start waits for another one that is bringing the schema up to date.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often the switch to the write-ahead log is tried when others do the same at the same time.
+const WAL_ATTEMPTS: usize = 100;
+
+/// Prepared statements kept per connection: more than there are, so that none is prepared twice.
+const STATEMENT_CACHE: usize = 64;
+
+/// What the writer is set to.
+/// - `synchronous = FULL`: a commit is answered after it is on the disk; `NORMAL` could take it back after a
+///   power cut. `fullfsync` says the same to macOS, where `fsync` alone does not reach the disk.
+/// - `wal_autocheckpoint`, in pages: a full batch of writes touches more than the default of 1000, and each
+///   commit would then pay for a checkpoint.
+/// - `journal_size_limit`: after a burst the log shrinks to 64 MiB again.
+/// - `secure_delete = FAST`: what is deleted is overwritten where that costs no further write.
+const WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON;
+     PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+     PRAGMA secure_delete = FAST;";
+
+/// What a reader is set to. `mmap_size`: up to 1 GiB of the file is read in place from the system's cache,
+/// which all readers share, rather than copied into a cache of each.
+const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 1073741824;";
+
+/// The connection of the writer; makes the file and its schema if need be.
+///
+/// # Errors
+/// As [`open_sqlite`](crate::open_sqlite).
+pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
+    make_file(path)?;
+    let explain = |error| explain(path, &error);
+    let mut connection = connect(path).map_err(explain)?;
+    if connection.is_readonly(MAIN_DB).map_err(explain)? {
+        return Err(SetupError::new(
+            format!("the database {} is read-only", path.display()),
+            "let the user that doorward runs as write it, and its folder",
+        ));
+    }
+    connection.busy_timeout(MIGRATION_TIMEOUT).map_err(explain)?;
+    // Before anything is written: the file may be somebody else's.
+    migrations::check(&connection, path)?;
+    use_write_ahead_log(&connection, path)?;
+    migrations::apply(&mut connection, path)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
+    connection.execute_batch(WRITER).map_err(explain)?;
+    Ok(connection)
+}
+
+/// A connection that only reads a file which [`for_writing`] has prepared.
+///
+/// # Errors
+/// When SQLite cannot open it.
+pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(READER)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // No mutex: a connection is used by one thread at a time, which the types see to.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(connection)
+}
+
+/// Makes an empty file that only its owner may read; SQLite would leave that to the umask. Its log and index
+/// take over the rights of the file.
+fn make_file(path: &Path) -> Result<(), SetupError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let error = match options.open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let shown = path.display();
+    let folder = path.parent().unwrap_or(path).display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists if path.is_dir() => Err(SetupError::new(
+            format!("the database {shown} is a folder"),
+            format!("name a file in it, for instance {}", path.join("doorward.db").display()),
+        )),
+        io::ErrorKind::AlreadyExists => Ok(()),
+        io::ErrorKind::NotFound => Err(SetupError::new(
+            format!("the folder {folder} of the database does not exist"),
+            format!("make it with `mkdir -p {folder}`, or choose another path"),
+        )),
+        _ => Err(SetupError::new(
+            format!("the database {shown} cannot be made: {error}"),
+            format!("let the user that doorward runs as write in {folder}, or choose another path"),
+        )),
+    }
+}
+
+fn use_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), SetupError> {
+    let mode = switch_journal(connection).map_err(|error| explain(path, &error))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(SetupError::new(
+        format!(
+            "the file system of {} has no shared memory for SQLite's write-ahead log",
+            path.display()
+        ),
+        "put the database on a local disk, not on a network share",
+    ))
+}
+
+/// Switches to the write-ahead log and answers the mode that is on after that.
+///
+/// The switch needs the file for itself and does not wait for it; so whoever meets another one waits by
+/// taking the write lock, which does wait, and tries again.
+fn switch_journal(connection: &Connection) -> rusqlite::Result<String> {
+    let switch = || connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+    for _ in 1..WAL_ATTEMPTS {
+        match switch() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            }
+            result => return result,
+        }
+    }
+    switch()
+}
+
+/// What SQLite said while opening, for a person.
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> SetupError {
+    let path = path.display();
+    let (what, hint) = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => (
+            format!("{path} is not a SQLite database"),
+            "choose another path; doorward makes a database where there is no file",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            format!("the database {path} is damaged: {error}"),
+            "restore a backup; `sqlite3 FILE .recover` may save what is left",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            format!("another process holds the database {path}"),
+            "wait until it has finished, or end it",
+        ),
+        Some(ErrorCode::DiskFull) => (format!("the disk of {path} is full"), "make room on it"),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
+            format!("the database {path} cannot be opened for writing: {error}"),
+            "let the user that doorward runs as read and write the file and its folder",
+        ),
+        _ => (
+            format!("the database {path} cannot be opened: {error}"),
+            "look at the file and its disk; choose another path to start afresh",
+        ),
+    };
+    SetupError::new(what, hint)
+}

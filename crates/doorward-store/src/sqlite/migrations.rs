@@ -1,0 +1,110 @@
+//! Bringing the schema up to date: numbered files, each applied once, all of them or none.
+//!
+//! The surprise: what is already applied is told by two numbers in the header of the file and not by a table.
+//! `user_version` counts the files, `application_id` says that the database is ours at all.
+
+use std::path::Path;
+
+use doorward_core::SetupError;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::connection::explain;
+
+/// Every migration, in order. A released one is never edited; the next one mends it.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_accounts_and_sessions.sql")];
+
+/// `door` in ASCII: the mark of a database of ours in its header.
+const APPLICATION_ID: i64 = 0x646f_6f72;
+
+/// Refuses a database that is not ours or that a newer program has changed. Writes nothing.
+///
+/// # Errors
+/// When it is such a database, or none.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), SetupError> {
+    version(connection, path, MIGRATIONS.len()).map(drop)
+}
+
+/// Applies what is missing. Several processes may do so at once: one does it, the others wait and find it done.
+///
+/// # Errors
+/// As [`check`], and when a migration fails; then none is applied.
+pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), SetupError> {
+    apply_these(MIGRATIONS, connection, path)
+}
+
+fn apply_these(migrations: &[&str], connection: &mut Connection, path: &Path) -> Result<(), SetupError> {
+    if version(connection, path, migrations.len())? == migrations.len() {
+        return Ok(());
+    }
+    let explain = |error| explain(path, &error);
+    // A migration that rebuilds a table must be free to drop the old one; the check below makes up for it.
+    // The switch has no effect inside a transaction.
+    connection.pragma_update(None, "foreign_keys", false).map_err(explain)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Exclusive)
+        .map_err(explain)?;
+    // Asked again under the lock: somebody may have been faster.
+    let applied = version(&transaction, path, migrations.len())?;
+    for (number, migration) in (1..).zip(migrations).skip(applied) {
+        transaction
+            .execute_batch(migration)
+            .map_err(|error| failed(path, number, &error.to_string()))?;
+    }
+    let broken = transaction
+        .prepare("PRAGMA foreign_key_check")
+        .and_then(|mut check| check.exists([]));
+    if broken.map_err(explain)? {
+        return Err(failed(
+            path,
+            migrations.len(),
+            "a row would refer to one that is not there",
+        ));
+    }
+    let marks = format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
+        migrations.len()
+    );
+    transaction
+        .execute_batch(&marks)
+        .and_then(|()| transaction.commit())
+        .map_err(explain)
+}
+
+/// How many migrations the database has seen; 0 for an empty file.
+fn version(connection: &Connection, path: &Path, known: usize) -> Result<usize, SetupError> {
+    // One statement, and so one moment: another process may be migrating.
+    let header = connection.query_row(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
+         (SELECT count(*) FROM sqlite_schema)",
+        [],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+    );
+    let (application, version, objects) = header.map_err(|error| explain(path, &error))?;
+    let path = path.display();
+    if (application, version, objects) == (0, 0, 0) {
+        return Ok(0);
+    }
+    let version = match usize::try_from(version) {
+        Ok(version) if application == APPLICATION_ID => version,
+        _ => {
+            return Err(SetupError::new(
+                format!("{path} is a database of another program"),
+                "choose another path; doorward makes a database where there is no file",
+            ));
+        }
+    };
+    if version > known {
+        return Err(SetupError::new(
+            format!("the database {path} has schema version {version}; this doorward knows up to {known}"),
+            "start the newer doorward, or restore the backup made before the upgrade",
+        ));
+    }
+    Ok(version)
+}
+
+fn failed(path: &Path, number: usize, why: &str) -> SetupError {
+    SetupError::new(
+        format!("migration {number} of the database {} failed: {why}", path.display()),
+        "nothing was changed; start the older doorward again and report this",
+    )
+}

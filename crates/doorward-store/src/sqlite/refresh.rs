@@ -1,0 +1,97 @@
+//! Rotation of refresh tokens.
+//!
+//! The surprise: who loses a race for a token is not told so. The winner's write makes the token the
+//! predecessor, and a loser that is the same client is given what the winner was given.
+
+use std::time::Duration;
+
+use doorward_core::Timestamp;
+use doorward_core::refresh::{Rotation, RotationOutcome};
+use doorward_core::session::Client;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::session::{client, session};
+
+// The condition on the hash decides a race. The end of the session moves to what is asked for ($5) or to the
+// end of its longest life ($6), and never back: tokens that may live until the old one are out.
+const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = refresh_hash, \
+     refresh_rotated_at = $2, refresh_address = $3, refresh_user_agent = $4, used_at = $2, \
+     expires_at = CASE WHEN expires_at >= $5 THEN expires_at WHEN created_at + $6 >= $5 THEN $5 \
+     WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END \
+     WHERE id = $7 AND refresh_hash = $8 AND expires_at > $2 AND created_at + $6 > $2 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at";
+const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
+     refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
+     WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[ROTATE, CURRENT];
+
+/// The longest life of a session that SQL is asked to add to a time, in milliseconds: no sum overflows.
+const MAX_LIFETIME: i64 = i64::MAX / 4;
+
+/// The last rotation of a session: which token it took, when, and from whom.
+struct LastRotation {
+    previous: [u8; 32],
+    at: Timestamp,
+    client: Client,
+}
+
+pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::Result<RotationOutcome> {
+    let lifetime = milliseconds(rotation.lifetime);
+    let rotated = connection.prepare_cached(ROTATE)?.query_row(
+        params![
+            rotation.successor,
+            rotation.at.0,
+            rotation.client.address.map(|address| address.to_string()),
+            rotation.client.user_agent,
+            rotation.expires_at.0,
+            lifetime,
+            rotation.session.0.as_bytes(),
+            rotation.presented,
+        ],
+        session,
+    );
+    if let Some(session) = rotated.optional()? {
+        return Ok(RotationOutcome::Rotated(session));
+    }
+    let row = params![rotation.session.0.as_bytes(), rotation.at.0, lifetime];
+    let found = connection.prepare_cached(CURRENT)?.query_row(row, |row| {
+        Ok((session(row)?, row.get::<_, [u8; 32]>(7)?, last_rotation(row)?))
+    });
+    let Some((session, current, last)) = found.optional()? else {
+        return Ok(RotationOutcome::Unknown);
+    };
+    if last.is_some_and(|last| repeats(rotation, &current, &last)) {
+        return Ok(RotationOutcome::Repeated(session));
+    }
+    Ok(RotationOutcome::NotCurrent {
+        account: session.account,
+        current,
+    })
+}
+
+/// Whether this is the last rotation once more: the same token, from the same client, a moment later.
+fn repeats(rotation: &Rotation, current: &[u8; 32], last: &LastRotation) -> bool {
+    last.previous == rotation.presented
+        && *current == rotation.successor
+        && last.client == rotation.client
+        && rotation.at < last.at.plus(rotation.grace)
+}
+
+fn last_rotation(row: &Row<'_>) -> rusqlite::Result<Option<LastRotation>> {
+    let Some(at) = row.get::<_, Option<i64>>(9)? else {
+        return Ok(None);
+    };
+    Ok(Some(LastRotation {
+        previous: row.get(8)?,
+        at: Timestamp(at),
+        client: client(row, 10)?,
+    }))
+}
+
+fn milliseconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_millis())
+        .unwrap_or(MAX_LIFETIME)
+        .min(MAX_LIFETIME)
+}

@@ -1,0 +1,165 @@
+//! Sessions and their endings.
+//!
+//! The surprise: a session that has ended is no row of `sessions` with a flag but a row of `ended_sessions`,
+//! moved there by one transaction. So nothing that looks for a living session can forget to ask for the flag.
+
+use std::net::IpAddr;
+
+use doorward_core::Timestamp;
+use doorward_core::account::AccountId;
+use doorward_core::secret::PasswordHash;
+use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::sql_limit;
+
+// The condition is in the insert: a login must not outrun the change that was to shut it out.
+const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
+     refresh_hash) SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM accounts \
+     WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9";
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
+     WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
+const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
+const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at";
+const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at";
+const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at) VALUES ($1, $2) RETURNING sequence";
+const ENDED: &str = "SELECT sequence, session, expires_at FROM ended_sessions WHERE sequence > $1 \
+     ORDER BY sequence LIMIT $2";
+const PURGE: &str = "DELETE FROM sessions WHERE id IN \
+     (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence IN \
+     (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[OPEN, LIST, EXTEND, END, END_ALL, REMEMBER, ENDED, PURGE, PURGE_ENDED];
+
+pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &PasswordHash) -> rusqlite::Result<bool> {
+    let session = &new.session;
+    let opened = connection.prepare_cached(OPEN)?.execute(params![
+        session.id.0.as_bytes(),
+        session.created_at.0,
+        session.used_at.0,
+        session.expires_at.0,
+        session.client.address.map(|address| address.to_string()),
+        session.client.user_agent,
+        new.refresh_hash,
+        session.account.0.as_bytes(),
+        password_hash.expose(),
+    ])?;
+    Ok(opened > 0)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    account: AccountId,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Vec<Session>> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let rows = statement.query_map(params![account.0.as_bytes(), now.0, sql_limit(limit)], session)?;
+    rows.collect()
+}
+
+pub(super) fn extend(
+    connection: &Connection,
+    id: SessionId,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let row = params![now.0, expires_at.0, id.0.as_bytes()];
+    Ok(connection.prepare_cached(EXTEND)?.execute(row)? > 0)
+}
+
+pub(super) fn end(
+    connection: &Connection,
+    id: SessionId,
+    account: AccountId,
+    at: Timestamp,
+) -> rusqlite::Result<Option<EndedSession>> {
+    let row = params![id.0.as_bytes(), account.0.as_bytes(), at.0];
+    let ended = connection.prepare_cached(END)?.query_row(row, removed).optional()?;
+    ended
+        .map(|(id, expires_at)| remember(connection, id, expires_at))
+        .transpose()
+}
+
+/// Ends every session of the account but `keep`. Those that have expired are forgotten on the way: their
+/// tokens are dead by age and no node needs to be told.
+pub(super) fn end_all(
+    connection: &Connection,
+    account: AccountId,
+    keep: Option<SessionId>,
+    at: Timestamp,
+) -> rusqlite::Result<Vec<EndedSession>> {
+    let keep = keep.map(|id| id.0.into_bytes());
+    let mut statement = connection.prepare_cached(END_ALL)?;
+    let rows = statement.query_map(params![account.0.as_bytes(), keep], removed)?;
+    let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    let living = rows.into_iter().filter(|(_, expires_at)| *expires_at > at);
+    living
+        .map(|(id, expires_at)| remember(connection, id, expires_at))
+        .collect()
+}
+
+pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rusqlite::Result<Vec<EndedSession>> {
+    let mut statement = connection.prepare_cached(ENDED)?;
+    let rows = statement.query_map([sequence, sql_limit(limit)], |row| {
+        Ok(EndedSession {
+            sequence: row.get(0)?,
+            session: SessionId(Uuid::from_bytes(row.get(1)?)),
+            expires_at: Timestamp(row.get(2)?),
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
+    let due = [now.0, sql_limit(limit)];
+    let expired = connection.prepare_cached(PURGE)?.execute(due)?;
+    let ended = connection.prepare_cached(PURGE_ENDED)?.execute(due)?;
+    Ok(expired + ended)
+}
+
+fn remember(connection: &Connection, session: SessionId, expires_at: Timestamp) -> rusqlite::Result<EndedSession> {
+    let row = params![session.0.as_bytes(), expires_at.0];
+    let sequence = connection.prepare_cached(REMEMBER)?.query_row(row, |row| row.get(0))?;
+    Ok(EndedSession {
+        sequence,
+        session,
+        expires_at,
+    })
+}
+
+fn removed(row: &Row<'_>) -> rusqlite::Result<(SessionId, Timestamp)> {
+    Ok((SessionId(Uuid::from_bytes(row.get(0)?)), Timestamp(row.get(1)?)))
+}
+
+/// Reads a session from the columns that [`LIST`] names, in its order.
+pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: SessionId(Uuid::from_bytes(row.get(0)?)),
+        account: AccountId(Uuid::from_bytes(row.get(1)?)),
+        client: client(row, 2)?,
+        created_at: Timestamp(row.get(4)?),
+        used_at: Timestamp(row.get(5)?),
+        expires_at: Timestamp(row.get(6)?),
+    })
+}
+
+/// Reads a client from two columns, its address and its user agent.
+pub(super) fn client(row: &Row<'_>, column: usize) -> rusqlite::Result<Client> {
+    let address: Option<IpAddr> = match row.get_ref(column)?.as_str_or_null()? {
+        Some(text) => Some(
+            text.parse()
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))?,
+        ),
+        None => None,
+    };
+    Ok(Client {
+        address,
+        user_agent: row.get(column + 1)?,
+    })
+}

@@ -1,0 +1,158 @@
+//! The store's methods, each one line: a write handed to the writer or a read made here.
+//!
+//! The surprise: the reads await nothing, and what any method does stands in the file of its noun.
+
+use async_trait::async_trait;
+use doorward_core::account::{Account, AccountId, ProfileChange};
+use doorward_core::identifier::Canonical;
+use doorward_core::key::{KeyId, StoredKey};
+use doorward_core::realm::{Realm, RealmId};
+use doorward_core::refresh::{Rotation, RotationOutcome};
+use doorward_core::secret::PasswordHash;
+use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
+use doorward_core::store::{NewAccount, Store, Written};
+use doorward_core::{Result, Timestamp};
+
+use super::{Sqlite, account, key, realm, refresh, session};
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn ensure_realm(&self, name: &str) -> Result<Realm> {
+        let name = name.to_owned();
+        self.writer.write(move |db| realm::ensure(db, &name)).await
+    }
+
+    async fn create_account(&self, new: NewAccount, session: Option<NewSession>) -> Result<Written> {
+        self.writer
+            .write(move |db| account::create(db, new, session.as_ref()))
+            .await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.readers
+            .read(|db| account::find(db, id))
+            .map(|found| found.map(|(account, _)| account))
+    }
+
+    async fn account_with_password(&self, id: AccountId) -> Result<Option<(Account, PasswordHash)>> {
+        self.readers.read(|db| account::find(db, id))
+    }
+
+    async fn account_by_identifier(
+        &self,
+        realm: RealmId,
+        identifier: &Canonical,
+    ) -> Result<Option<(Account, PasswordHash)>> {
+        self.readers
+            .read(|db| account::find_by_identifier(db, realm, identifier))
+    }
+
+    async fn list_accounts(&self, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>> {
+        self.readers.read(|db| account::list(db, realm, after, limit))
+    }
+
+    async fn update_account(&self, id: AccountId, change: ProfileChange, at: Timestamp) -> Result<Written> {
+        self.writer.write(move |db| account::update(db, id, change, at)).await
+    }
+
+    async fn replace_password(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>> {
+        let expected = expected.cloned();
+        self.writer
+            .write(move |db| account::replace_password(db, id, expected.as_ref(), &new, keep, at))
+            .await
+    }
+
+    async fn upgrade_password_hash(&self, id: AccountId, expected: &PasswordHash, new: PasswordHash) -> Result<()> {
+        let expected = expected.clone();
+        self.writer
+            .write(move |db| account::replace_hash(db, id, Some(&expected), &new).map(drop))
+            .await
+    }
+
+    async fn disable_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
+        self.writer.write(move |db| account::disable(db, id, at)).await
+    }
+
+    async fn enable_account(&self, id: AccountId) -> Result<bool> {
+        self.writer.write(move |db| account::enable(db, id)).await
+    }
+
+    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
+        self.writer.write(move |db| account::delete(db, id, at)).await
+    }
+
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
+        let password_hash = password_hash.clone();
+        self.writer
+            .write(move |db| session::open(db, &new, &password_hash))
+            .await
+    }
+
+    async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>> {
+        self.readers.read(|db| session::list(db, account, now, limit))
+    }
+
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        self.writer
+            .write(move |db| session::extend(db, id, expires_at, now))
+            .await
+    }
+
+    async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {
+        self.writer.write(move |db| session::end(db, id, account, at)).await
+    }
+
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>> {
+        self.writer
+            .write(move |db| session::end_all(db, account, keep, at))
+            .await
+    }
+
+    async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
+        self.readers.read(|db| session::ended(db, sequence, limit))
+    }
+
+    async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
+        self.writer.write(move |db| refresh::rotate(db, &rotation)).await
+    }
+
+    async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.writer.write(move |db| session::purge(db, now, limit)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>> {
+        self.readers.read(key::list)
+    }
+
+    async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool> {
+        let newest = newest.cloned();
+        self.writer.write(move |db| key::add(db, &key, newest.as_ref())).await
+    }
+
+    async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize> {
+        self.writer.write(move |db| key::purge(db, superseded_before)).await
+    }
+
+    async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]> {
+        let name = name.to_owned();
+        self.writer.write(move |db| key::secret(db, &name, candidate)).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.readers
+            .read(|db| db.prepare_cached("SELECT 1")?.query_row([], |_| Ok(())))?;
+        self.writer.write(|_| Ok::<(), rusqlite::Error>(())).await
+    }
+}
