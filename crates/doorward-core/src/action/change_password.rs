@@ -1,0 +1,79 @@
+//! Change password: sets a new one and ends every other session.
+
+use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::audit::{Event, record};
+use crate::{Auth, Error, Result};
+
+pub(super) static TABLE: Table = Table {
+    name: "change_password",
+    about: "Sets a new password and ends all other sessions.",
+    safe: false,
+    token: true,
+    inputs: &[
+        TakesInput {
+            input: Input::CurrentPassword,
+            need: Need::Required,
+        },
+        TakesInput {
+            input: Input::NewPassword,
+            need: Need::Required,
+        },
+    ],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The password is set and the other sessions have ended.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::WrongPassword,
+            when: "The current password is not the account's.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+        super::NO_TOKEN,
+        super::BAD_TOKEN,
+        super::GONE,
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let (verified, _) = match super::living(auth, &call) {
+        Ok(living) => living,
+        Err(refused) => return Ok(Outcome::of(refused)),
+    };
+    let Some(new) = call.inputs.password(Input::NewPassword) else {
+        return Err(Error::internal(
+            "a change of password without a new one passed the contract",
+        ));
+    };
+    let (account, hash) = match super::confirm_password(auth, &call, verified.account).await? {
+        Ok(confirmed) => confirmed,
+        Err(refused) => return Ok(Outcome::of(refused)),
+    };
+    if let Some(fault) = call.inputs.weakness(auth, Input::NewPassword, Some(&account.profile)) {
+        return Ok(Outcome::invalid(vec![fault]));
+    }
+    let new = auth.hasher.hash(&new).await?;
+    let keep = Some(verified.session);
+    let replaced = auth
+        .store
+        .replace_password(account.id, Some(&hash), new, keep, auth.clock.now())
+        .await?;
+    let Some(ended) = replaced else {
+        // It was changed from elsewhere in this moment: the confirmed password is not the account's any more.
+        return Ok(Outcome::of(OutcomeKind::WrongPassword));
+    };
+    auth.ended(&ended);
+    record(
+        Event::PasswordChanged,
+        Some(account.id),
+        Some(verified.session),
+        Some(&call.client),
+    );
+    Ok(Outcome::of(OutcomeKind::Ok))
+}

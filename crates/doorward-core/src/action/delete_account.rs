@@ -1,0 +1,59 @@
+//! Delete account: removes the account of the token and ends all of its sessions.
+
+use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::audit::{Event, record};
+use crate::{Auth, Result};
+
+pub(super) static TABLE: Table = Table {
+    name: "delete_account",
+    about: "Deletes the account and ends its sessions.",
+    safe: false,
+    token: true,
+    inputs: &[TakesInput {
+        input: Input::CurrentPassword,
+        need: Need::Optional,
+    }],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The account is deleted and its sessions have ended.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::WrongPassword,
+            when: "The current password is needed and is not the account's.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+        super::NO_TOKEN,
+        super::BAD_TOKEN,
+        super::GONE,
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let (verified, _) = match super::living(auth, &call) {
+        Ok(living) => living,
+        Err(refused) => return Ok(Outcome::of(refused)),
+    };
+    if call.reauthenticate
+        && let Err(refused) = super::confirm_password(auth, &call, verified.account).await?
+    {
+        return Ok(Outcome::of(refused));
+    }
+    let Some(ended) = auth.store.delete_account(verified.account, auth.clock.now()).await? else {
+        return Ok(Outcome::of(OutcomeKind::Gone));
+    };
+    auth.ended(&ended);
+    record(
+        Event::AccountDeleted,
+        Some(verified.account),
+        Some(verified.session),
+        Some(&call.client),
+    );
+    Ok(Outcome::of(OutcomeKind::Ok))
+}

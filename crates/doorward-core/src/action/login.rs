@@ -1,0 +1,144 @@
+//! Log in: decides whether somebody may open a session.
+//!
+//! The surprise: an unknown account goes through the throttle, the queue and a hash like a known one, and
+//! what tells them apart is only the name of the outcome.
+
+use super::{Call, Carries, HasOutcome, Input, IssuedToken, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::account::Account;
+use crate::audit::{Event, record};
+use crate::identifier::Canonical;
+use crate::secret::{PasswordHash, Secret};
+use crate::throttle::Subject;
+use crate::{Auth, Error, Result};
+
+/// How often a login looks again when the password hash was replaced under its hands.
+const TRIES: usize = 3;
+
+pub(super) static TABLE: Table = Table {
+    name: "login",
+    about: "Opens a session for an account and its password.",
+    safe: false,
+    token: false,
+    inputs: &[
+        TakesInput {
+            input: Input::Email,
+            need: Need::OneOf,
+        },
+        TakesInput {
+            input: Input::Username,
+            need: Need::OneOf,
+        },
+        TakesInput {
+            input: Input::Identifier,
+            need: Need::OneOf,
+        },
+        TakesInput {
+            input: Input::Password,
+            need: Need::Required,
+        },
+    ],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The password is the account's: a session is open.",
+            carries: &[Carries::Account, Carries::NewToken],
+        },
+        HasOutcome {
+            kind: OutcomeKind::UnknownAccount,
+            when: "No account has this identifier (with `hide_accounts` this is `wrong_password`).",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::WrongPassword,
+            when: "The password is not the account's.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Disabled,
+            when: "The password is right and the account has been disabled.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let (Some(identifier), Some(password)) = (call.inputs.identifier(), call.inputs.password(Input::Password)) else {
+        return Err(Error::internal(
+            "a login without identifier or password passed the contract",
+        ));
+    };
+    let canonical = Canonical::of(identifier);
+    for _ in 0..TRIES {
+        let found = auth.store.account_by_identifier(call.realm.id, &canonical).await?;
+        let subject = match &found {
+            Some((account, _)) => Subject::Account(account.id),
+            None => Subject::Unknown(call.realm.id, canonical.clone()),
+        };
+        let hash = found.as_ref().map(|(_, hash)| hash);
+        let verdict = auth.check_password(subject, &call.client, &password, hash).await?;
+        let Some((account, hash)) = found else {
+            verdict.permit.failed();
+            record(Event::LoginRefused, None, None, Some(&call.client));
+            let hidden = auth.policy.hide_accounts;
+            return Ok(Outcome::of(if hidden {
+                OutcomeKind::WrongPassword
+            } else {
+                OutcomeKind::UnknownAccount
+            }));
+        };
+        if !verdict.matches {
+            verdict.permit.failed();
+            record(Event::LoginRefused, Some(account.id), None, Some(&call.client));
+            return Ok(Outcome::of(OutcomeKind::WrongPassword));
+        }
+        verdict.permit.succeeded();
+        if account.disabled_at.is_some() {
+            record(Event::LoginRefused, Some(account.id), None, Some(&call.client));
+            return Ok(Outcome::of(OutcomeKind::Disabled));
+        }
+        if let Some(token) = open_session(auth, &call, &account, &hash).await? {
+            if verdict.outdated {
+                upgrade(auth, &account, &password, &hash).await;
+            }
+            return Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)));
+        }
+        // The account was disabled, deleted or given another hash since it was read: look again.
+    }
+    Err(Error::unavailable("the account changed at every look"))
+}
+
+async fn open_session(
+    auth: &Auth,
+    call: &Call<'_>,
+    account: &Account,
+    hash: &PasswordHash,
+) -> Result<Option<IssuedToken>> {
+    let (session, refresh) = auth.new_session(account.id, call.realm, call.grant, call.client.clone())?;
+    let id = session.session.id;
+    if !auth.store.open_session(session, hash).await? {
+        return Ok(None);
+    }
+    record(Event::LoggedIn, Some(account.id), Some(id), Some(&call.client));
+    auth.issue(call.realm, call.grant, account, id, refresh.as_ref())
+        .map(Some)
+}
+
+/// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,
+/// and the next login tries again.
+async fn upgrade(auth: &Auth, account: &Account, password: &Secret, old: &PasswordHash) {
+    if auth.hasher.refuses(password).is_some() {
+        return;
+    }
+    let upgraded = match auth.hasher.hash(password).await {
+        Ok(new) => auth.store.upgrade_password_hash(account.id, old, new).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = upgraded {
+        tracing::debug!(account = %account.id, %error, "the password hash was not upgraded this time");
+    }
+}

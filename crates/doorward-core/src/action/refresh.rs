@@ -1,0 +1,89 @@
+//! Refresh: takes a refresh token for its successor and a new access token (RFC 6749 section 6).
+//!
+//! The surprise: a token used twice within a short window by the same client gets the same successor, so
+//! that a lost answer logs nobody out. Used later it is a stolen one, and the whole session ends.
+
+use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::audit::{Event, record};
+use crate::refresh::{RefreshToken, Rotation, RotationOutcome};
+use crate::{Auth, Error, Result};
+
+pub(super) static TABLE: Table = Table {
+    name: "refresh",
+    about: "Takes a refresh token for its successor and a new access token.",
+    safe: false,
+    token: false,
+    inputs: &[TakesInput {
+        input: Input::RefreshToken,
+        need: Need::Required,
+    }],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The refresh token was the current one (or was a moment ago, for the same client).",
+            carries: &[Carries::Account, Carries::NewToken],
+        },
+        HasOutcome {
+            kind: OutcomeKind::BadToken,
+            when: "The refresh token is forged or expired, or its session has ended.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Reused,
+            when: "The refresh token was used before: its session has been ended.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let Some(grant) = call.grant.refresh else {
+        return Err(Error::internal(
+            "a contract without refresh tokens has a route for them",
+        ));
+    };
+    let text = call.inputs.text(Input::RefreshToken).unwrap_or_default();
+    let Some(presented) = RefreshToken::parse(text, call.realm.id) else {
+        return Ok(Outcome::of(OutcomeKind::BadToken));
+    };
+    let successor = presented.successor(&auth.rotation);
+    let now = auth.clock.now();
+    let rotation = Rotation {
+        session: presented.session,
+        presented: presented.hash(),
+        successor: successor.hash(),
+        client: call.client.clone(),
+        expires_at: now.plus(grant.idle.max(call.grant.lifetime)),
+        lifetime: grant.lifetime,
+        grace: grant.grace,
+        at: now,
+    };
+    let session = match auth.store.rotate_refresh_token(rotation).await? {
+        RotationOutcome::Rotated(session) | RotationOutcome::Repeated(session) => session,
+        RotationOutcome::NotCurrent { account, current } if presented.is_ancestor_of(&current, &auth.rotation) => {
+            if let Some(ended) = auth.store.end_session(presented.session, account, now).await? {
+                auth.ended(&[ended]);
+            }
+            record(
+                Event::RefreshTokenReused,
+                Some(account),
+                Some(presented.session),
+                Some(&call.client),
+            );
+            return Ok(Outcome::of(OutcomeKind::Reused));
+        }
+        RotationOutcome::NotCurrent { .. } | RotationOutcome::Unknown => {
+            return Ok(Outcome::of(OutcomeKind::BadToken));
+        }
+    };
+    let Some(account) = auth.store.account(session.account).await? else {
+        return Ok(Outcome::of(OutcomeKind::BadToken));
+    };
+    let token = auth.issue(call.realm, call.grant, &account, session.id, Some(&successor))?;
+    Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
+}

@@ -1,0 +1,97 @@
+//! Register: makes an account and, where the contract's answer carries a token, its first session.
+//!
+//! The surprise: the password is hashed before anybody looks whether the identifier is free. The unique index
+//! decides, and both answers take the same time.
+
+use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::account::AccountId;
+use crate::audit::{Event, record};
+use crate::store::{NewAccount, Written};
+use crate::{Auth, Error, Result, random};
+
+pub(super) static TABLE: Table = Table {
+    name: "register",
+    about: "Makes an account.",
+    safe: false,
+    token: false,
+    inputs: &[
+        TakesInput {
+            input: Input::Email,
+            need: Need::OneOf,
+        },
+        TakesInput {
+            input: Input::Username,
+            need: Need::OneOf,
+        },
+        TakesInput {
+            input: Input::Password,
+            need: Need::Required,
+        },
+        TakesInput {
+            input: Input::FirstName,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::LastName,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::Attribute,
+            need: Need::Optional,
+        },
+    ],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Created,
+            when: "The account is made.",
+            carries: &[Carries::Account, Carries::NewToken],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Taken,
+            when: "An identifier belongs to another account of the realm.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let Some(password) = call.inputs.password(Input::Password) else {
+        return Err(Error::internal("a registration without a password passed the contract"));
+    };
+    if let Some(fault) = call.inputs.weakness(auth, Input::Password, None) {
+        return Ok(Outcome::invalid(vec![fault]));
+    }
+    let password_hash = auth.hasher.hash(&password).await?;
+    let now = auth.clock.now();
+    let id = AccountId(random::uuid(now)?);
+    let (session, refresh) = if call.wants_token {
+        let (session, refresh) = auth.new_session(id, call.realm, call.grant, call.client.clone())?;
+        (Some(session), refresh)
+    } else {
+        (None, None)
+    };
+    let opened = session.as_ref().map(|new| new.session.id);
+    let new = NewAccount {
+        id,
+        realm: call.realm.id,
+        profile: call.inputs.into_profile(),
+        password_hash,
+        created_at: now,
+    };
+    match auth.store.create_account(new, session).await? {
+        Written::Done(account) => {
+            record(Event::Registered, Some(id), opened, Some(&call.client));
+            let token = opened
+                .map(|session| auth.issue(call.realm, call.grant, &account, session, refresh.as_ref()))
+                .transpose()?;
+            Ok(Outcome::of(OutcomeKind::Created).account(account).token(token))
+        }
+        Written::Taken(_) => Ok(Outcome::of(OutcomeKind::Taken)),
+        Written::Gone => Err(Error::internal("a new account is gone")),
+    }
+}

@@ -1,0 +1,45 @@
+//! Renew: takes a living token for a new one of the same session.
+//!
+//! The surprise: the old token lives on until its own expiry. Both name one session and die with it.
+
+use super::{Call, Carries, HasOutcome, Outcome, OutcomeKind, Table};
+use crate::{Auth, Result};
+
+pub(super) static TABLE: Table = Table {
+    name: "renew",
+    about: "Takes a living token for a new one of the same session.",
+    safe: false,
+    token: true,
+    inputs: &[],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The session lives on and has a new token.",
+            carries: &[Carries::Account, Carries::NewToken],
+        },
+        super::NO_TOKEN,
+        super::BAD_TOKEN,
+        super::GONE,
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let (verified, _) = match super::living(auth, &call) {
+        Ok(living) => living,
+        Err(refused) => return Ok(Outcome::of(refused)),
+    };
+    let Some(account) = auth.store.account(verified.account).await? else {
+        return Ok(Outcome::of(OutcomeKind::Gone));
+    };
+    let now = auth.clock.now();
+    // The session has to outlive the token before the token exists.
+    if !auth
+        .store
+        .extend_session(verified.session, now.plus(call.grant.lifetime), now)
+        .await?
+    {
+        return Ok(Outcome::of(OutcomeKind::BadToken));
+    }
+    let token = auth.issue(call.realm, call.grant, &account, verified.session, None)?;
+    Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
+}

@@ -1,0 +1,135 @@
+//! Update account: changes names, identifiers and attributes, and the password where a contract sends it along.
+//!
+//! The surprise: a new identifier or password takes the current password, unless the contract says
+//! `reauthenticate = false` because its front end does not send one.
+
+use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::audit::{Event, record};
+use crate::secret::PasswordHash;
+use crate::store::Written;
+use crate::{Auth, Result};
+
+pub(super) static TABLE: Table = Table {
+    name: "update_account",
+    about: "Changes names, identifiers, attributes or the password of the account.",
+    safe: false,
+    token: true,
+    inputs: &[
+        TakesInput {
+            input: Input::Email,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::Username,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::FirstName,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::LastName,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::Attribute,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::NewPassword,
+            need: Need::Optional,
+        },
+        TakesInput {
+            input: Input::CurrentPassword,
+            need: Need::Optional,
+        },
+    ],
+    outcomes: &[
+        HasOutcome {
+            kind: OutcomeKind::Ok,
+            when: "The account is changed. With a new password the other sessions have ended.",
+            carries: &[Carries::Account, Carries::PresentedToken],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Taken,
+            when: "An identifier belongs to another account of the realm; nothing is changed.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::WrongPassword,
+            when: "The current password is needed and is not the account's.",
+            carries: &[],
+        },
+        HasOutcome {
+            kind: OutcomeKind::Invalid,
+            when: "A field breaks a rule.",
+            carries: &[Carries::Faults],
+        },
+        super::NO_TOKEN,
+        super::BAD_TOKEN,
+        super::GONE,
+    ],
+};
+
+pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
+    let (verified, token) = match super::living(auth, &call) {
+        Ok(living) => living,
+        Err(refused) => return Ok(Outcome::of(refused)),
+    };
+    let sensitive = [Input::Email, Input::Username, Input::NewPassword];
+    let confirm = call.reauthenticate && sensitive.into_iter().any(|input| call.inputs.text(input).is_some());
+    let (account, hash) = if confirm {
+        match super::confirm_password(auth, &call, verified.account).await? {
+            Ok(confirmed) => confirmed,
+            Err(refused) => return Ok(Outcome::of(refused)),
+        }
+    } else {
+        match auth.store.account_with_password(verified.account).await? {
+            Some(found) => found,
+            None => return Ok(Outcome::of(OutcomeKind::Gone)),
+        }
+    };
+    if let Some(fault) = call.inputs.weakness(auth, Input::NewPassword, Some(&account.profile)) {
+        return Ok(Outcome::invalid(vec![fault]));
+    }
+    // Hashed before anything is written, so that a busy pool leaves nothing half done.
+    let new: Option<PasswordHash> = match call.inputs.password(Input::NewPassword) {
+        Some(new) => Some(auth.hasher.hash(&new).await?),
+        None => None,
+    };
+    let now = auth.clock.now();
+    let account = match auth
+        .store
+        .update_account(account.id, call.inputs.into_change(), now)
+        .await?
+    {
+        Written::Done(account) => account,
+        Written::Taken(_) => return Ok(Outcome::of(OutcomeKind::Taken)),
+        Written::Gone => return Ok(Outcome::of(OutcomeKind::Gone)),
+    };
+    record(
+        Event::AccountUpdated,
+        Some(account.id),
+        Some(verified.session),
+        Some(&call.client),
+    );
+    if let Some(new) = new {
+        let keep = Some(verified.session);
+        let Some(ended) = auth
+            .store
+            .replace_password(account.id, Some(&hash), new, keep, now)
+            .await?
+        else {
+            return Ok(Outcome::of(OutcomeKind::WrongPassword));
+        };
+        auth.ended(&ended);
+        record(
+            Event::PasswordChanged,
+            Some(account.id),
+            Some(verified.session),
+            Some(&call.client),
+        );
+    }
+    let token = auth.presented(token, &verified);
+    Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
+}

@@ -1,0 +1,70 @@
+//! What happened to accounts and sessions, as log events under the target `audit`.
+//!
+//! The surprise: an event names accounts and sessions by id only. What a person typed never gets here.
+
+use std::net::IpAddr;
+
+use crate::account::AccountId;
+use crate::session::{Client, SessionId};
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// An account was made.
+    Registered,
+    /// A session was opened.
+    LoggedIn,
+    /// A password was wrong, or the account unknown or disabled.
+    LoginRefused,
+    /// A session was ended by its own token.
+    LoggedOut,
+    /// Sessions were ended by another session of the account or by an operator.
+    SessionsEnded,
+    /// An old refresh token was presented; its session has been ended.
+    RefreshTokenReused,
+    /// The password was replaced.
+    PasswordChanged,
+    /// Names, identifiers or attributes were changed.
+    AccountUpdated,
+    /// The account may not sign in any more.
+    AccountDisabled,
+    /// The account may sign in again.
+    AccountEnabled,
+    /// The account was deleted.
+    AccountDeleted,
+    /// A new signing key was made.
+    KeyRotated,
+}
+
+impl Event {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::LoggedIn => "logged_in",
+            Self::LoginRefused => "login_refused",
+            Self::LoggedOut => "logged_out",
+            Self::SessionsEnded => "sessions_ended",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountUpdated => "account_updated",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountEnabled => "account_enabled",
+            Self::AccountDeleted => "account_deleted",
+            Self::KeyRotated => "key_rotated",
+        }
+    }
+}
+
+/// Writes an event to the log.
+pub fn record(event: Event, account: Option<AccountId>, session: Option<SessionId>, client: Option<&Client>) {
+    let account = account.map(tracing::field::display);
+    let session = session.map(tracing::field::display);
+    let address: Option<IpAddr> = client.and_then(|client| client.address);
+    let address = address.map(tracing::field::display);
+    match event {
+        Event::RefreshTokenReused => {
+            tracing::warn!(target: "audit", account, session, address, "{}", event.name());
+        }
+        _ => tracing::info!(target: "audit", account, session, address, "{}", event.name()),
+    }
+}

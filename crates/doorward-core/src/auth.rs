@@ -1,0 +1,330 @@
+//! The façade: one `Auth` per server holds every rule of sign-in and the parts they need.
+//!
+//! What each action does is in `action/*.rs`; here is what several of them share. The surprise: there is one
+//! way from a typed password to a yes, [`Auth::check_password`], and it passes the throttle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::account::{Account, AccountId};
+use crate::action::{Claims, IssuedToken};
+use crate::hasher::{Hasher, Verdict};
+use crate::key::{KeyId, KeyRing, StoredKey};
+use crate::password::PasswordPolicy;
+use crate::realm::Realm;
+use crate::refresh::{RefreshToken, RotationSecret};
+use crate::revocations::Revocations;
+use crate::secret::{PasswordHash, Secret};
+use crate::session::{Client, EndedSession, NewSession, Session, SessionId};
+use crate::store::Store;
+use crate::throttle::{Subject, Throttle};
+use crate::token::{MAX_PRESENTED, NewToken, Presented, Tokens, Verified};
+use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
+
+/// How many endings are read from the store at a time.
+const ENDED_PAGE: usize = 10_000;
+/// How many dead sessions are forgotten at a time, so that the writer is not held up.
+const PURGE_PAGE: usize = 1_000;
+
+/// The rules an operator can set.
+pub struct Policy {
+    /// The `iss` of every token.
+    pub issuer: String,
+    /// A secret shared with other services: tokens are HS256 with it. Without one they are ES256.
+    pub shared_secret: Option<Secret>,
+    /// Whether an unknown account is answered like a wrong password, also where a contract tells them apart.
+    pub hide_accounts: bool,
+    /// What a new password must be where a contract asks for a strong one.
+    pub passwords: PasswordPolicy,
+    /// For how long a rotated signing key goes on verifying: the longest life of a token.
+    pub key_overlap: Duration,
+}
+
+/// What tokens a contract issues.
+pub struct Grant {
+    /// The life of an access token.
+    pub lifetime: Duration,
+    /// The refresh tokens, if it has them.
+    pub refresh: Option<RefreshGrant>,
+    /// The contract's own claims.
+    pub claims: Box<Claims>,
+}
+
+/// What refresh tokens a contract issues.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshGrant {
+    /// The life of a refresh token that is not used.
+    pub idle: Duration,
+    /// The longest life of a session, however often it is refreshed.
+    pub lifetime: Duration,
+    /// For how long the same client may use a refresh token twice.
+    pub grace: Duration,
+}
+
+/// What the tokens of a request prove.
+pub(crate) enum Authentication {
+    /// There was none.
+    None,
+    /// None of them verified.
+    Bad,
+    /// One verified, and its session has ended.
+    Ended(Arc<Verified>),
+    /// One verified and its session lives.
+    Living(Arc<Verified>, Secret),
+}
+
+/// The parts that `Auth` is made of.
+pub struct Parts {
+    /// Remembers.
+    pub store: Arc<dyn Store>,
+    /// Hashes.
+    pub hasher: Hasher,
+    /// Counts attempts.
+    pub throttle: Throttle,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// Every rule of sign-in.
+pub struct Auth {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
+    pub(crate) clock: Clock,
+    pub(crate) policy: Policy,
+    pub(crate) rotation: RotationSecret,
+    tokens: Tokens,
+    ended: Revocations,
+}
+
+impl Auth {
+    /// Makes the first signing key if there is none, and loads keys and ended sessions.
+    ///
+    /// # Errors
+    /// When the store cannot answer or the shared secret is too short.
+    pub async fn open(parts: Parts, policy: Policy) -> Result<Self, SetupError> {
+        let Parts {
+            store,
+            hasher,
+            throttle,
+            clock,
+        } = parts;
+        let unavailable = |e: Error| SetupError::new(e.to_string(), "check that the database can be reached");
+        let ring = match &policy.shared_secret {
+            Some(secret) => KeyRing::hs256(secret)?,
+            None => {
+                if store.signing_keys().await.map_err(unavailable)?.is_empty() {
+                    let first = StoredKey::generate(clock.now()).map_err(unavailable)?;
+                    // Another process that was first has made one as good.
+                    store.add_signing_key(first, None).await.map_err(unavailable)?;
+                }
+                KeyRing::es256(&store.signing_keys().await.map_err(unavailable)?).map_err(unavailable)?
+            }
+        };
+        let candidate = random::bytes().map_err(unavailable)?;
+        let rotation = store
+            .server_secret(RotationSecret::NAME, candidate)
+            .await
+            .map_err(unavailable)?;
+        let auth = Self {
+            tokens: Tokens::new(policy.issuer.clone(), ring),
+            ended: Revocations::default(),
+            rotation: RotationSecret::new(&rotation),
+            store,
+            hasher,
+            throttle,
+            clock,
+            policy,
+        };
+        auth.catch_up().await.map_err(unavailable)?;
+        Ok(auth)
+    }
+
+    /// The realm of this name, made if it is new.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn realm(&self, name: &str) -> Result<Realm> {
+        self.store.ensure_realm(name).await
+    }
+
+    /// Learns what other processes did: sessions they ended, keys they made. Cheap when there is nothing new.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn catch_up(&self) -> Result<()> {
+        loop {
+            let ended = self.store.ended_sessions(self.ended.caught_up_to(), ENDED_PAGE).await?;
+            self.ended.catch_up(&ended);
+            if ended.len() < ENDED_PAGE {
+                break;
+            }
+        }
+        if self.policy.shared_secret.is_none() {
+            let stored = self.store.signing_keys().await?;
+            let known = self.tokens.ring();
+            let names = known.public().into_iter().map(|key| key.id);
+            if !names.eq(stored.iter().map(|key| key.id.clone())) {
+                self.tokens.replace_ring(KeyRing::es256(&stored)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what can be forgotten: dead sessions, their endings, keys whose tokens are all dead.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn purge(&self) -> Result<()> {
+        let now = self.clock.now();
+        while self.store.purge_sessions(now, PURGE_PAGE).await? == PURGE_PAGE {}
+        self.ended.purge(now);
+        let overlap = i64::try_from(self.policy.key_overlap.as_millis()).unwrap_or(i64::MAX);
+        self.store
+            .purge_signing_keys(Timestamp(now.0.saturating_sub(overlap)))
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a new signing key, which signs from now on. The others go on verifying for the overlap.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn rotate_key(&self) -> Result<KeyId> {
+        loop {
+            let newest = self.store.signing_keys().await?.into_iter().next().map(|key| key.id);
+            let key = StoredKey::generate(self.clock.now())?;
+            let id = key.id.clone();
+            if self.store.add_signing_key(key, newest.as_ref()).await? {
+                audit::record(audit::Event::KeyRotated, None, None, None);
+                self.catch_up().await?;
+                return Ok(id);
+            }
+        }
+    }
+
+    /// The keys in use.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.tokens.ring()
+    }
+
+    /// The store, for commands that list what it holds.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The hash pool, for its metrics.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// The mirror of ended sessions, for its metrics.
+    pub fn ended_sessions(&self) -> &Revocations {
+        &self.ended
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What the tokens of a request prove. The first that verifies and whose session lives decides, so a
+    /// stale cookie does not beat a good header.
+    pub(crate) fn authenticate(&self, realm: &Realm, presented: &Presented) -> Authentication {
+        let now = self.clock.now();
+        let mut answer = Authentication::None;
+        for token in presented.0.iter().take(MAX_PRESENTED) {
+            match self.tokens.verify(token, realm, now) {
+                Some(verified) if self.ended.contains(verified.session) => answer = Authentication::Ended(verified),
+                Some(verified) => return Authentication::Living(verified, token.clone()),
+                None if matches!(answer, Authentication::None) => answer = Authentication::Bad,
+                None => {}
+            }
+        }
+        answer
+    }
+
+    /// Checks a typed password. Unknown accounts take the same way through the same queue.
+    pub(crate) async fn check_password(
+        &self,
+        subject: Subject,
+        client: &Client,
+        password: &Secret,
+        against: Option<&PasswordHash>,
+    ) -> Result<Verdict> {
+        let permit = self.throttle.permit(subject, client.address)?;
+        self.hasher.verify(permit, password, against).await
+    }
+
+    /// A session to open for this account, with its first refresh token if the contract has them.
+    pub(crate) fn new_session(
+        &self,
+        account: AccountId,
+        realm: &Realm,
+        grant: &Grant,
+        client: Client,
+    ) -> Result<(NewSession, Option<RefreshToken>)> {
+        let now = self.clock.now();
+        let id = SessionId(random::uuid(now)?);
+        let refresh = grant.refresh.map(|_| RefreshToken::first(id, realm.id)).transpose()?;
+        let life = grant
+            .refresh
+            .map_or(grant.lifetime, |refresh| refresh.idle.max(grant.lifetime));
+        let session = Session {
+            id,
+            account,
+            client,
+            created_at: now,
+            used_at: now,
+            expires_at: now.plus(life),
+        };
+        let refresh_hash = refresh.as_ref().map(RefreshToken::hash);
+        Ok((NewSession { session, refresh_hash }, refresh))
+    }
+
+    /// Signs an access token for a session, and hands over the refresh token that goes with it.
+    pub(crate) fn issue(
+        &self,
+        realm: &Realm,
+        grant: &Grant,
+        account: &Account,
+        session: SessionId,
+        refresh: Option<&RefreshToken>,
+    ) -> Result<IssuedToken> {
+        let at = self.clock.now();
+        let claims: Map<String, Value> = (grant.claims)(account);
+        let access = self.tokens.sign(NewToken {
+            realm,
+            account: account.id,
+            session,
+            at,
+            lifetime: grant.lifetime,
+            claims,
+        })?;
+        Ok(IssuedToken {
+            access,
+            expires_in: grant.lifetime,
+            expires_at: at.plus(grant.lifetime),
+            refresh: refresh.map(RefreshToken::reveal),
+            refresh_expires_in: refresh.and(grant.refresh).map(|refresh| refresh.idle),
+        })
+    }
+
+    /// The token of a request, for an answer that shows it again.
+    pub(crate) fn presented(&self, token: Secret, verified: &Verified) -> IssuedToken {
+        IssuedToken {
+            access: token,
+            expires_in: verified.expires_at.since(self.clock.now()),
+            expires_at: verified.expires_at,
+            refresh: None,
+            refresh_expires_in: None,
+        }
+    }
+
+    /// Makes endings known that are committed: from here on no check of this process accepts their tokens.
+    pub(crate) fn ended(&self, ended: &[EndedSession]) {
+        self.ended.add(ended);
+    }
+}

@@ -1,0 +1,206 @@
+//! Signing keys: ES256 pairs made at first start and rotated, or one HS256 secret that the operator gives.
+//!
+//! The surprise: a key signs from the moment it is stored, and its predecessors go on verifying until
+//! every token they signed is dead by age.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::{Error, Result, SetupError, Timestamp, random};
+
+/// The shortest HS256 secret, in bytes (RFC 7518 section 3.2: no shorter than the hash).
+pub const MIN_SECRET: usize = 32;
+
+/// The name of a key (`kid`, RFC 7517 section 4.5).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId(pub String);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A signing key as it is stored: an ES256 pair in PKCS#8 (RFC 5208), DER.
+#[derive(Clone)]
+pub struct StoredKey {
+    /// Its name.
+    pub id: KeyId,
+    /// The pair.
+    pub pkcs8: Zeroizing<Vec<u8>>,
+    /// Since when it signs.
+    pub created_at: Timestamp,
+}
+
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredKey({}, since {})", self.id, self.created_at)
+    }
+}
+
+impl StoredKey {
+    /// A new pair.
+    ///
+    /// # Errors
+    /// When there are no random bytes.
+    pub fn generate(at: Timestamp) -> Result<Self> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map_err(|_| Error::internal("no key could be made"))?;
+        let pkcs8 = pair
+            .to_pkcs8v1()
+            .map_err(|_| Error::internal("a new key could not be written down"))?;
+        Ok(Self {
+            id: KeyId(URL_SAFE_NO_PAD.encode(random::bytes::<12>()?)),
+            pkcs8: Zeroizing::new(pkcs8.as_ref().to_vec()),
+            created_at: at,
+        })
+    }
+}
+
+/// A public key as JWKS shows it (RFC 7518 section 6.2): the coordinates of a P-256 point in base64url.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    /// Its name.
+    pub id: KeyId,
+    /// The x coordinate.
+    pub x: String,
+    /// The y coordinate.
+    pub y: String,
+}
+
+/// A key that is ready to sign and verify. The algorithm belongs to the key and not to the token.
+pub struct SigningKey {
+    pub(crate) id: KeyId,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) sign: EncodingKey,
+    pub(crate) verify: DecodingKey,
+    public: Option<PublicKey>,
+}
+
+impl SigningKey {
+    fn es256(stored: &StoredKey) -> Result<Self> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &stored.pkcs8)
+            .map_err(|e| Error::internal(format!("the signing key {} is damaged: {e}", stored.id)))?;
+        // SEC 1 section 2.3.3: 0x04, then 32 bytes of x and 32 of y.
+        let point = pair.public_key().as_ref();
+        let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else {
+            return Err(Error::internal(format!(
+                "the signing key {} is no P-256 key",
+                stored.id
+            )));
+        };
+        Ok(Self {
+            id: stored.id.clone(),
+            algorithm: Algorithm::ES256,
+            sign: EncodingKey::from_ec_der(&stored.pkcs8),
+            verify: DecodingKey::from_ec_der(point),
+            public: Some(PublicKey {
+                id: stored.id.clone(),
+                x: URL_SAFE_NO_PAD.encode(x),
+                y: URL_SAFE_NO_PAD.encode(y),
+            }),
+        })
+    }
+
+    fn hs256(secret: &Secret) -> Self {
+        let bytes = secret.expose().as_bytes();
+        Self {
+            id: KeyId("secret".into()),
+            algorithm: Algorithm::HS256,
+            sign: EncodingKey::from_secret(bytes),
+            verify: DecodingKey::from_secret(bytes),
+            public: None,
+        }
+    }
+}
+
+/// The keys in use: the first signs, all verify.
+pub struct KeyRing(Vec<Arc<SigningKey>>);
+
+impl KeyRing {
+    /// The ring of stored pairs, the newest first.
+    ///
+    /// # Errors
+    /// When there is none, or one is damaged.
+    pub fn es256(stored: &[StoredKey]) -> Result<Self> {
+        let keys: Vec<_> = stored
+            .iter()
+            .map(|key| SigningKey::es256(key).map(Arc::new))
+            .collect::<Result<_>>()?;
+        if keys.is_empty() {
+            return Err(Error::internal("there is no signing key"));
+        }
+        Ok(Self(keys))
+    }
+
+    /// A ring of one shared secret.
+    ///
+    /// # Errors
+    /// When it is shorter than [`MIN_SECRET`] bytes.
+    pub fn hs256(secret: &Secret) -> Result<Self, SetupError> {
+        if secret.expose().len() < MIN_SECRET {
+            return Err(SetupError::new(
+                format!("the HS256 secret has fewer than {MIN_SECRET} bytes"),
+                "make one with `openssl rand -base64 32`",
+            ));
+        }
+        Ok(Self(vec![Arc::new(SigningKey::hs256(secret))]))
+    }
+
+    /// The key that signs.
+    pub fn signer(&self) -> &Arc<SigningKey> {
+        &self.0[0]
+    }
+
+    /// The key of this name.
+    pub fn find(&self, id: &str) -> Option<&Arc<SigningKey>> {
+        self.0.iter().find(|key| key.id.0 == id)
+    }
+
+    /// What may be published; empty when the secret is shared.
+    pub fn public(&self) -> Vec<PublicKey> {
+        self.0.iter().filter_map(|key| key.public.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_secret_is_refused_with_a_hint() {
+        let error = KeyRing::hs256(&Secret::new("x".repeat(31))).err().unwrap();
+        assert!(error.to_string().contains("hint: "), "{error}");
+        assert!(KeyRing::hs256(&Secret::new("x".repeat(32))).is_ok());
+    }
+
+    #[test]
+    fn a_ring_needs_a_key_and_publishes_only_points() {
+        assert!(KeyRing::es256(&[]).is_err());
+        let (a, b) = (
+            StoredKey::generate(Timestamp(2)).unwrap(),
+            StoredKey::generate(Timestamp(1)).unwrap(),
+        );
+        let ring = KeyRing::es256(&[a.clone(), b.clone()]).unwrap();
+        assert_eq!(ring.signer().id, a.id);
+        assert!(ring.find(&b.id.0).is_some());
+        assert!(ring.find("other").is_none());
+        let public = ring.public();
+        assert_eq!(public.len(), 2);
+        assert!(public.iter().all(|key| key.x.len() == 43 && key.y.len() == 43));
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error() {
+        let mut key = StoredKey::generate(Timestamp(1)).unwrap();
+        key.pkcs8.truncate(20);
+        assert!(KeyRing::es256(&[key]).is_err());
+    }
+}

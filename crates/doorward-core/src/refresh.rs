@@ -1,0 +1,196 @@
+//! Refresh tokens: 256 random bits, stored hashed, rotated at each use (RFC 9700 section 4.14.2).
+//!
+//! The surprise: only the first token of a session is drawn at random; each successor is an HMAC of its
+//! predecessor under a secret of the server. So the same successor can be given twice to a client whose
+//! answer was lost, an old token can be recognised as an ancestor of today's, and neither needs a row.
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::time::Duration;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::realm::RealmId;
+use crate::secret::Secret;
+use crate::session::{Client, SessionId};
+use crate::{Result, Timestamp, random};
+
+/// How many generations back an old token is still recognised as stolen or replayed. At one refresh in five
+/// minutes that is two weeks; an older one is refused like a forged one.
+pub const MAX_ANCESTORS: usize = 4096;
+
+/// A refresh token: the session it belongs to and 256 secret bits.
+pub struct RefreshToken {
+    /// The session, in the clear, to find it by.
+    pub session: SessionId,
+    /// Not in the text: it enters the hash, so that a token presented in another realm is not found there.
+    realm: RealmId,
+    bits: Zeroizing<[u8; 32]>,
+}
+
+impl RefreshToken {
+    /// The first token of a session.
+    ///
+    /// # Errors
+    /// When there are no random bytes.
+    pub fn first(session: SessionId, realm: RealmId) -> Result<Self> {
+        let bits = Zeroizing::new(random::bytes()?);
+        Ok(Self { session, realm, bits })
+    }
+
+    /// Reads a token as a client sends it: 48 bytes in unpadded base64url, nothing around it.
+    pub fn parse(text: &str, realm: RealmId) -> Option<Self> {
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+        let (session, bits) = bytes.split_first_chunk::<16>()?;
+        let bits: [u8; 32] = bits.try_into().ok()?;
+        Some(Self {
+            session: SessionId(Uuid::from_bytes(*session)),
+            realm,
+            bits: Zeroizing::new(bits),
+        })
+    }
+
+    /// The token as a client keeps it.
+    pub fn reveal(&self) -> Secret {
+        let mut bytes = Zeroizing::new([0; 48]);
+        bytes[..16].copy_from_slice(self.session.0.as_bytes());
+        bytes[16..].copy_from_slice(self.bits.as_slice());
+        Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
+    }
+
+    /// What the store keeps of it.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.realm.0.to_be_bytes());
+        context.update(self.bits.as_slice());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.finish().as_ref());
+        hash
+    }
+
+    /// The one token that may follow this one.
+    pub fn successor(&self, secret: &RotationSecret) -> Self {
+        let mut context = hmac::Context::with_key(&secret.0);
+        context.update(self.session.0.as_bytes());
+        context.update(self.bits.as_slice());
+        let mut bits = Zeroizing::new([0; 32]);
+        bits.copy_from_slice(context.sign().as_ref());
+        Self {
+            session: self.session,
+            realm: self.realm,
+            bits,
+        }
+    }
+
+    /// Whether the token that the store has as `current` descends from this one.
+    pub fn is_ancestor_of(&self, current: &[u8; 32], secret: &RotationSecret) -> bool {
+        let mut token = self.successor(secret);
+        for _ in 0..MAX_ANCESTORS {
+            if token.hash() == *current {
+                return true;
+            }
+            token = token.successor(secret);
+        }
+        false
+    }
+}
+
+/// The server's secret from which successors follow. The same on all nodes.
+pub struct RotationSecret(hmac::Key);
+
+impl RotationSecret {
+    /// The name of the secret in the store.
+    pub const NAME: &str = "refresh-rotation";
+
+    /// Takes the stored bytes.
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+}
+
+/// A refresh token presented for its successor.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The session that the token names.
+    pub session: SessionId,
+    /// SHA-256 of the presented token.
+    pub presented: [u8; 32],
+    /// SHA-256 of its successor.
+    pub successor: [u8; 32],
+    /// Who presents it.
+    pub client: Client,
+    /// Until when the session may live from now on; never later than its birth plus `lifetime`.
+    pub expires_at: Timestamp,
+    /// The longest life of a session, from its opening.
+    pub lifetime: Duration,
+    /// For how long the same client may present the predecessor once more.
+    pub grace: Duration,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a presented refresh token.
+#[derive(Debug)]
+pub enum RotationOutcome {
+    /// It was the current one; the successor is current now. The session as it is after that.
+    Rotated(crate::session::Session),
+    /// It was the current one a moment ago, for the same client: give the same successor again.
+    Repeated(crate::session::Session),
+    /// The session lives and this is another token's hash; the current hash tells whether it is an old one.
+    NotCurrent {
+        /// Whose session it is.
+        account: crate::account::AccountId,
+        /// SHA-256 of the token that is current.
+        current: [u8; 32],
+    },
+    /// No living session of that id has refresh tokens.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> RefreshToken {
+        RefreshToken::first(SessionId(Uuid::from_bytes([7; 16])), RealmId(1)).unwrap()
+    }
+
+    #[test]
+    fn reads_only_what_it_wrote() {
+        let token = token();
+        let text = token.reveal();
+        let again = RefreshToken::parse(text.expose(), RealmId(1)).unwrap();
+        assert_eq!(again.hash(), token.hash());
+        assert_eq!(again.session, token.session);
+        let elsewhere = RefreshToken::parse(text.expose(), RealmId(2)).unwrap();
+        assert_ne!(
+            elsewhere.hash(),
+            token.hash(),
+            "a token of one realm means nothing in another"
+        );
+        for end in 0..text.expose().len() {
+            assert!(
+                RefreshToken::parse(&text.expose()[..end], RealmId(1)).is_none(),
+                "a prefix of {end}"
+            );
+        }
+        assert!(RefreshToken::parse(&format!("{}A", text.expose()), RealmId(1)).is_none());
+        assert!(RefreshToken::parse(&format!("{}=", text.expose()), RealmId(1)).is_none());
+    }
+
+    #[test]
+    fn knows_its_descendants_and_no_others() {
+        let secret = RotationSecret::new(&[1; 32]);
+        let (first, other) = (token(), token());
+        let third = first.successor(&secret).successor(&secret);
+        assert!(first.is_ancestor_of(&third.hash(), &secret));
+        assert!(!third.is_ancestor_of(&first.hash(), &secret));
+        assert!(!other.is_ancestor_of(&third.hash(), &secret));
+        assert!(!first.is_ancestor_of(&first.hash(), &secret));
+        assert_ne!(
+            first.successor(&secret).hash(),
+            first.successor(&RotationSecret::new(&[2; 32])).hash()
+        );
+    }
+}

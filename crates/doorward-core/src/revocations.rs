@@ -1,0 +1,130 @@
+//! Which sessions have ended, answered from memory on every check, with no I/O.
+//!
+//! The store is the truth and this mirrors it: loaded at start, written after each commit, and caught up by
+//! sequence for what other processes ended. The surprise: a session is known by a 64-bit fingerprint under a
+//! key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is refused early.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::RwLock;
+
+use crate::Timestamp;
+use crate::session::{EndedSession, SessionId};
+
+/// Locks are held for one look-up; this many make two threads rarely meet.
+const SHARDS: usize = 64;
+
+/// The mirror of ended sessions.
+pub struct Revocations {
+    shards: Vec<RwLock<HashMap<u64, Timestamp>>>,
+    fingerprints: RandomState,
+    caught_up_to: AtomicI64,
+}
+
+impl Default for Revocations {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            fingerprints: RandomState::new(),
+            caught_up_to: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Revocations {
+    /// Whether the session has ended.
+    pub fn contains(&self, session: SessionId) -> bool {
+        let fingerprint = self.fingerprint(session);
+        self.shard(fingerprint)
+            .is_some_and(|shard| shard.read().contains_key(&fingerprint))
+    }
+
+    /// Remembers endings that are committed.
+    pub fn add(&self, ended: &[EndedSession]) {
+        for ended in ended {
+            let fingerprint = self.fingerprint(ended.session);
+            if let Some(shard) = self.shard(fingerprint) {
+                shard.write().insert(fingerprint, ended.expires_at);
+            }
+        }
+    }
+
+    /// Remembers endings read from the store in the order of their sequence, and how far they go.
+    pub fn catch_up(&self, ended: &[EndedSession]) {
+        self.add(ended);
+        if let Some(last) = ended.last() {
+            self.caught_up_to.fetch_max(last.sequence, Ordering::SeqCst);
+        }
+    }
+
+    /// The sequence up to which everything is known.
+    pub fn caught_up_to(&self) -> i64 {
+        self.caught_up_to.load(Ordering::SeqCst)
+    }
+
+    /// Forgets sessions whose every token is dead by age.
+    pub fn purge(&self, now: Timestamp) {
+        for shard in &self.shards {
+            shard.write().retain(|_, expires_at| *expires_at > now);
+        }
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn fingerprint(&self, session: SessionId) -> u64 {
+        self.fingerprints.hash_one(session)
+    }
+
+    fn shard(&self, fingerprint: u64) -> Option<&RwLock<HashMap<u64, Timestamp>>> {
+        let index = usize::try_from(fingerprint >> 32).unwrap_or(0) % SHARDS;
+        self.shards.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ended(n: u8, expires_at: i64) -> EndedSession {
+        EndedSession {
+            sequence: i64::from(n),
+            session: SessionId(Uuid::from_bytes([n; 16])),
+            expires_at: Timestamp(expires_at),
+        }
+    }
+
+    #[test]
+    fn remembers_until_every_token_is_dead() {
+        let revocations = Revocations::default();
+        revocations.catch_up(&[ended(1, 10), ended(2, 20)]);
+        assert_eq!(revocations.caught_up_to(), 2);
+        revocations.purge(Timestamp(10));
+        assert!(!revocations.contains(ended(1, 0).session));
+        assert!(revocations.contains(ended(2, 0).session));
+        assert_eq!(revocations.len(), 1);
+    }
+
+    #[test]
+    fn own_endings_do_not_hide_those_of_others() {
+        let revocations = Revocations::default();
+        revocations.add(&[ended(5, 10)]);
+        assert_eq!(
+            revocations.caught_up_to(),
+            0,
+            "an ending of another process may have a smaller sequence"
+        );
+        assert!(revocations.contains(ended(5, 0).session));
+    }
+}

@@ -1,0 +1,126 @@
+//! What has to be remembered, as intentions.
+//!
+//! Each method is one whole transaction: it happened durably or it did not happen. The surprise: nothing
+//! here checks first and writes after; a unique index or a condition in the write decides, and the answer
+//! says how.
+
+use async_trait::async_trait;
+
+use crate::account::{Account, AccountId, Profile, ProfileChange};
+use crate::identifier::{Canonical, IdentifierKind};
+use crate::key::{KeyId, StoredKey};
+use crate::realm::{Realm, RealmId};
+use crate::refresh::{Rotation, RotationOutcome};
+use crate::secret::PasswordHash;
+use crate::session::{EndedSession, NewSession, Session, SessionId};
+use crate::{Result, Timestamp};
+
+/// An account to create. The store assigns the number.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// The id; the creation time is `created_at`.
+    pub id: AccountId,
+    /// The realm.
+    pub realm: RealmId,
+    /// Identifiers, names, attributes. At least one identifier.
+    pub profile: Profile,
+    /// The hash of the password.
+    pub password_hash: PasswordHash,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What became of an account that was to be written.
+#[derive(Debug)]
+pub enum Written {
+    /// It is stored.
+    Done(Account),
+    /// An identifier belongs to another account of the realm; nothing is stored.
+    Taken(IdentifierKind),
+    /// There is no such account (any more).
+    Gone,
+}
+
+/// Remembers. One implementation per engine, and one story that all of them pass.
+///
+/// # Errors
+/// Every method fails with [`crate::Error::Unavailable`] when the engine cannot answer now and with
+/// [`crate::Error::Internal`] when it answered nonsense; in both cases nothing was written.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The realm of this name, made if it is new.
+    async fn ensure_realm(&self, name: &str) -> Result<Realm>;
+
+    /// Creates an account and, in the same transaction, its first session. Never answers [`Written::Gone`].
+    async fn create_account(&self, new: NewAccount, session: Option<NewSession>) -> Result<Written>;
+    /// The account, if it exists.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>>;
+    /// The account and its password hash.
+    async fn account_with_password(&self, id: AccountId) -> Result<Option<(Account, PasswordHash)>>;
+    /// The account that this identifier, e-mail address or username, belongs to, and its password hash.
+    async fn account_by_identifier(
+        &self,
+        realm: RealmId,
+        identifier: &Canonical,
+    ) -> Result<Option<(Account, PasswordHash)>>;
+    /// Up to `limit` accounts of a realm with numbers above `after`, in the order of numbers.
+    async fn list_accounts(&self, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>>;
+    /// Applies the change to the account's profile ([`ProfileChange::apply`]).
+    async fn update_account(&self, id: AccountId, change: ProfileChange, at: Timestamp) -> Result<Written>;
+    /// Replaces the password if it still is `expected` (if given) and ends every session but `keep`.
+    /// `None` when the account is gone or its password is another one by now.
+    async fn replace_password(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>>;
+    /// Replaces the hash of the same password by a stronger one, if it still is `expected`.
+    async fn upgrade_password_hash(&self, id: AccountId, expected: &PasswordHash, new: PasswordHash) -> Result<()>;
+    /// Disables the account and ends its sessions. `None` when there is no such account.
+    async fn disable_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>>;
+    /// Enables the account. False when there is no such account.
+    async fn enable_account(&self, id: AccountId) -> Result<bool>;
+    /// Deletes the account and everything of it but the memory of its ended sessions. `None` when there is
+    /// no such account.
+    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>>;
+
+    /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
+    /// outrun the change that was to shut it out. False when it is not.
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool>;
+    /// Up to `limit` living sessions of an account, the one used last first.
+    async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
+    /// Lets a living session live until `expires_at`, if that is later. False when it has ended or expired.
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool>;
+    /// Ends one session of an account, if it lives. `None` when it does not (or is somebody else's).
+    async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>>;
+    /// Ends every session of an account but `keep`.
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>>;
+    /// Up to `limit` endings after `sequence`, in order.
+    async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>>;
+    /// Takes a presented refresh token for its successor.
+    async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome>;
+    /// Forgets sessions, and endings of sessions, whose every token is dead by age at `now`; at most `limit`
+    /// of each. Answers how many were forgotten.
+    async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
+
+    /// All signing keys, the newest first.
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>>;
+    /// Adds a key that signs from now on, if the newest key still is `newest`; otherwise somebody else was
+    /// first and false is answered.
+    async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool>;
+    /// Forgets keys whose successor was added before `superseded_before`: no token of theirs can be alive.
+    async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize>;
+    /// The server's secret of this name: `candidate` if there was none yet.
+    async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]>;
+
+    /// Answers when the store can.
+    async fn ready(&self) -> Result<()>;
+}

@@ -1,0 +1,193 @@
+//! Access tokens: the one module that signs and verifies them (RFC 7519, RFC 8725, RFC 9068).
+//!
+//! It is strict where the library is lenient: the header has exactly `alg`, `kid` and `typ`, the algorithm
+//! is the key's, and every claim relied on is present and of its type. The surprise: a token that verified
+//! is remembered under its SHA-256, so that the next check costs a look-up instead of a signature.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header, Validation};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::account::AccountId;
+use crate::key::KeyRing;
+use crate::realm::Realm;
+use crate::secret::Secret;
+use crate::session::SessionId;
+use crate::{Error, Result, Timestamp, random};
+
+/// The most bytes of a token; a longer one is refused unread.
+pub const MAX_TOKEN: usize = 8 * 1024;
+/// The most tokens of one request that are tried (a header and a few cookies).
+pub const MAX_PRESENTED: usize = 8;
+/// How many verified tokens are remembered, at about 200 bytes each.
+const REMEMBERED: usize = 100_000;
+/// The `typ` of an access token (RFC 9068 section 2.1).
+const TYP: &str = "at+jwt";
+/// The claims that are ours; a contract's own claims may not take their names.
+pub const REGISTERED_CLAIMS: [&str; 8] = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "nbf"];
+
+/// The tokens that came with a request, in the order in which the contract looks for them.
+#[derive(Debug, Default)]
+pub struct Presented(pub Vec<Secret>);
+
+/// A token that verified: the signature and claims are good, it has not expired. Whether its session lives is
+/// another question.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Whose it is (`sub`).
+    pub account: AccountId,
+    /// Which login it comes from (`sid`).
+    pub session: SessionId,
+    /// When it dies (`exp`).
+    pub expires_at: Timestamp,
+    /// The realm (`aud`).
+    audience: Box<str>,
+}
+
+/// A token to sign.
+pub struct NewToken<'a> {
+    /// The realm (`aud`).
+    pub realm: &'a Realm,
+    /// The account (`sub`).
+    pub account: AccountId,
+    /// The session (`sid`).
+    pub session: SessionId,
+    /// From when (`iat`).
+    pub at: Timestamp,
+    /// For how long (`exp`), in whole seconds.
+    pub lifetime: Duration,
+    /// The contract's own claims.
+    pub claims: Map<String, Value>,
+}
+
+/// Signs and verifies access tokens.
+pub struct Tokens {
+    issuer: String,
+    ring: ArcSwap<KeyRing>,
+    remembered: Cache<[u8; 32], Arc<Verified>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrictHeader {
+    alg: Algorithm,
+    kid: String,
+    typ: String,
+}
+
+/// The claims relied on. All required, all of their type; serde refuses one that comes twice.
+#[derive(Deserialize)]
+struct StrictClaims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    sid: Uuid,
+    #[serde(rename = "jti")]
+    _jti: String,
+    iat: i64,
+    exp: i64,
+    nbf: Option<i64>,
+}
+
+impl Tokens {
+    /// Signs as `issuer` with the first key of the ring.
+    pub fn new(issuer: String, ring: KeyRing) -> Self {
+        Self {
+            issuer,
+            ring: ArcSwap::from_pointee(ring),
+            remembered: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// The keys in use.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// Takes another ring. What the old one verified has to be verified again.
+    pub fn replace_ring(&self, ring: KeyRing) {
+        self.ring.store(Arc::new(ring));
+        self.remembered.clear();
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// When there are no random bytes or the key cannot sign.
+    pub fn sign(&self, new: NewToken<'_>) -> Result<Secret> {
+        let key = Arc::clone(self.ring.load().signer());
+        let lifetime = i64::try_from(new.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let mut claims = new.claims;
+        claims.insert("iss".into(), self.issuer.clone().into());
+        claims.insert("aud".into(), new.realm.name.clone().into());
+        claims.insert("sub".into(), new.account.to_string().into());
+        claims.insert("sid".into(), new.session.to_string().into());
+        claims.insert("jti".into(), URL_SAFE_NO_PAD.encode(random::bytes::<16>()?).into());
+        claims.insert("iat".into(), new.at.seconds().into());
+        claims.insert("exp".into(), new.at.seconds().saturating_add(lifetime).into());
+        let mut header = Header::new(key.algorithm);
+        header.typ = Some(TYP.into());
+        header.kid = Some(key.id.0.clone());
+        jsonwebtoken::encode(&header, &claims, &key.sign)
+            .map(Secret::new)
+            .map_err(Error::internal)
+    }
+
+    /// Verifies a token of this realm. Why one is refused is nobody's business.
+    pub fn verify(&self, token: &Secret, realm: &Realm, now: Timestamp) -> Option<Arc<Verified>> {
+        let token = token.expose();
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let verified = match self.remembered.get(&hash) {
+            Some(verified) => verified,
+            None => {
+                let verified = Arc::new(self.verify_signature(token, now)?);
+                self.remembered.insert(hash, Arc::clone(&verified));
+                verified
+            }
+        };
+        (verified.expires_at > now && *verified.audience == *realm.name).then_some(verified)
+    }
+
+    fn verify_signature(&self, token: &str, now: Timestamp) -> Option<Verified> {
+        let (header, _) = token.split_once('.')?;
+        let header: StrictHeader = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let ring = self.ring.load();
+        let key = ring.find(&header.kid)?;
+        if header.alg != key.algorithm || header.typ != TYP {
+            return None;
+        }
+        // The time and the names are checked below against our own clock and types.
+        let mut validation = Validation::new(key.algorithm);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let claims = jsonwebtoken::decode::<StrictClaims>(token, &key.verify, &validation)
+            .ok()?
+            .claims;
+        let seconds = now.seconds();
+        let lives = claims.exp > seconds && claims.nbf.is_none_or(|nbf| nbf <= seconds) && claims.iat <= claims.exp;
+        (lives && claims.iss == self.issuer).then(|| Verified {
+            account: AccountId(claims.sub),
+            session: SessionId(claims.sid),
+            expires_at: Timestamp(claims.exp.saturating_mul(1000)),
+            audience: claims.aud.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;
