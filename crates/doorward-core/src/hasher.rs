@@ -26,6 +26,8 @@ mod stored;
 mod worker;
 
 #[cfg(test)]
+mod stored_tests;
+#[cfg(test)]
 mod tests;
 
 /// The most bytes of a password that bcrypt reads.
@@ -169,16 +171,15 @@ pub enum PasswordLimit {
 
 impl PasswordLimit {
     /// What keeps bcrypt from taking this password as a whole.
-    fn bcrypt(password: &Secret) -> Option<Self> {
+    fn of_bcrypt(password: &Secret) -> Option<Self> {
         let password = password.expose();
         if password.is_empty() {
             Some(Self::Empty)
         } else if password.contains('\0') {
             Some(Self::Nul)
         } else if password.len() > BCRYPT_MAX_BYTES {
-            Some(Self::TooLong {
-                bytes: BCRYPT_MAX_BYTES,
-            })
+            let bytes = BCRYPT_MAX_BYTES;
+            Some(Self::TooLong { bytes })
         } else {
             None
         }
@@ -235,10 +236,11 @@ impl Hasher {
             threads: Vec::with_capacity(config.threads),
         };
         for number in 0..config.threads {
-            let (queue, done) = (Arc::clone(&hasher.queue), Arc::clone(&hasher.done));
+            let queue = Arc::clone(&hasher.queue);
+            let worker = Worker::new(config.scheme, Arc::clone(&hasher.done));
             let thread = thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || Worker::new(config.scheme).work(&queue, &done))
+                .spawn(move || worker.work(&queue))
                 .map_err(|error| {
                     SetupError::new(
                         format!("hash threads: the system gave {number} of {}: {error}", config.threads),
@@ -298,7 +300,7 @@ impl Hasher {
     pub fn refuses(&self, password: &Secret) -> Option<PasswordLimit> {
         match self.scheme {
             Scheme::Argon2id { .. } => None,
-            Scheme::Bcrypt { .. } => PasswordLimit::bcrypt(password),
+            Scheme::Bcrypt { .. } => PasswordLimit::of_bcrypt(password),
         }
     }
 

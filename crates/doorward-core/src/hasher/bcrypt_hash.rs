@@ -43,7 +43,7 @@ impl BcryptHash {
 
     /// Whether this is the hash of `password`, compared in constant time.
     pub(super) fn matches(&self, password: &Secret) -> Result<bool> {
-        let limit = PasswordLimit::bcrypt(password);
+        let limit = PasswordLimit::of_bcrypt(password);
         let password = if limit.is_none() {
             password.expose()
         } else {
@@ -59,8 +59,10 @@ impl BcryptHash {
 /// # Errors
 /// When bcrypt cannot take the password, or there are no random bytes.
 pub(super) fn hash(password: &Secret, cost: u32) -> Result<String> {
-    if let Some(limit) = PasswordLimit::bcrypt(password) {
-        return Err(Error::internal(format!("bcrypt cannot take this password: {limit:?}")));
+    if PasswordLimit::of_bcrypt(password).is_some() {
+        return Err(Error::internal(
+            "a password that bcrypt cannot take got as far as its hash",
+        ));
     }
     // Not the crate's `non_truncating_…`, which refuse 72 bytes as well; nothing longer gets here.
     let parts = bcrypt::hash_with_salt(password.expose(), cost, random::bytes()?).map_err(Error::internal)?;

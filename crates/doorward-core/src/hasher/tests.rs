@@ -1,1 +1,248 @@
-//! Tests of the module above.
+//! Tests of the pool. Costs are as low as they go: the algorithm is the same.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::*;
+use crate::account::AccountId;
+use crate::throttle::{Subject, Throttle, ThrottleConfig};
+use crate::{Clock, Timestamp};
+
+const TINY: Scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
+const BCRYPT: Scheme = Scheme::Bcrypt { cost: 4 };
+
+fn pool(scheme: Scheme) -> Hasher {
+    Hasher::start(HasherConfig {
+        scheme,
+        threads: 1,
+        queue: 4,
+    })
+    .unwrap()
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+fn unthrottled() -> Permit {
+    let config = ThrottleConfig {
+        enabled: false,
+        ..ThrottleConfig::default()
+    };
+    let throttle = Throttle::new(config, Clock::manual(Timestamp(0)));
+    throttle
+        .permit(Subject::Account(AccountId(uuid::Uuid::nil())), None)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_new_hash_verifies_and_is_salted() {
+    for scheme in [TINY, BCRYPT, Scheme::Argon2id { m_kib: 64, t: 2, p: 3 }] {
+        let hasher = pool(scheme);
+        let (first, second) = (
+            hasher.hash(&secret("pässword")).await.unwrap(),
+            hasher.hash(&secret("pässword")).await,
+        );
+        assert_ne!(first.expose(), second.unwrap().expose());
+        let right = hasher
+            .verify(unthrottled(), &secret("pässword"), Some(&first))
+            .await
+            .unwrap();
+        assert!(right.matches && !right.outdated);
+        let wrong = hasher
+            .verify(unthrottled(), &secret("passwörd"), Some(&first))
+            .await
+            .unwrap();
+        assert!(!wrong.matches && !wrong.outdated);
+        assert_eq!(hasher.metrics().done, 4);
+    }
+}
+
+#[test]
+fn only_bcrypt_refuses_passwords() {
+    let refused = |scheme, password: &str| pool(scheme).refuses(&secret(password));
+    let too_long = PasswordLimit::TooLong { bytes: 72 };
+    for (password, limit) in [
+        ("", PasswordLimit::Empty),
+        ("a\0", PasswordLimit::Nul),
+        (&"x".repeat(73), too_long),
+        (&"é".repeat(37), too_long),
+    ] {
+        assert_eq!(refused(TINY, password), None);
+        assert_eq!(refused(BCRYPT, password), Some(limit), "{password:?}");
+    }
+    assert_eq!(refused(BCRYPT, &"é".repeat(36)), None);
+    assert_eq!(refused(BCRYPT, &"x".repeat(72)), None);
+}
+
+#[tokio::test]
+async fn nobody_and_an_unreadable_hash_take_the_decoy() {
+    for scheme in [TINY, BCRYPT] {
+        let hasher = pool(scheme);
+        let garbage = PasswordHash::new("garbage".to_owned());
+        for against in [None, Some(&garbage)] {
+            for password in ["password", "", "\0", &"x".repeat(100)] {
+                let verdict = hasher.verify(unthrottled(), &secret(password), against).await.unwrap();
+                assert!(!verdict.matches && !verdict.outdated);
+            }
+        }
+        assert_eq!(hasher.metrics().done, 8);
+    }
+}
+
+/// Puts the future's job into the queue. `None` when it waits for an answer.
+async fn first_poll<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// The jobs take so long that the loop fills the queue many times over before the first is done; still each
+/// answer is judged for itself, whenever it comes.
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
+    let slow = Scheme::Argon2id {
+        m_kib: 8192,
+        t: 4,
+        p: 1,
+    };
+    let hasher = Hasher::start(HasherConfig {
+        scheme: slow,
+        threads: 1,
+        queue: 1,
+    })
+    .unwrap();
+    let one_attempt = ThrottleConfig {
+        free_attempts: 1,
+        ..ThrottleConfig::default()
+    };
+    let throttle = Throttle::new(one_attempt, Clock::manual(Timestamp(0)));
+    let mut waiting = Vec::new();
+    let mut refused = 0;
+    for number in 0..64 {
+        let subject = Subject::Account(AccountId(uuid::Uuid::from_u128(number)));
+        let permit = throttle.permit(subject.clone(), None).unwrap();
+        let password = secret("password");
+        let mut verifying = Box::pin(async { hasher.verify(permit, &password, None).await });
+        match first_poll(&mut verifying).await {
+            Some(Err(Error::Busy { retry_after })) => {
+                assert!(!retry_after.is_zero());
+                assert!(throttle.permit(subject, None).is_ok(), "the attempt was given back");
+                refused += 1;
+            }
+            Some(other) => assert!(!other.unwrap().matches),
+            None => {
+                assert!(throttle.permit(subject, None).is_err(), "the attempt is in flight");
+                waiting.push(number);
+            }
+        }
+    }
+    assert!(refused > 0 && !waiting.is_empty());
+    assert_eq!(hasher.metrics().refused, refused);
+}
+
+#[test]
+fn a_job_whose_caller_has_gone_is_skipped() {
+    let done = Arc::new(AtomicU64::new(0));
+    let mut worker = Worker::new(TINY, Arc::clone(&done));
+    for gone in [true, false] {
+        let (hash_answer, hashed) = oneshot::channel();
+        let (verify_answer, checked) = oneshot::channel();
+        if gone {
+            drop((hashed, checked));
+        }
+        worker.run(Job::Hash {
+            password: secret("x"),
+            answer: hash_answer,
+        });
+        worker.run(Job::Verify {
+            password: secret("x"),
+            against: None,
+            answer: verify_answer,
+        });
+        assert_eq!(done.load(Ordering::Relaxed), if gone { 0 } else { 2 });
+    }
+}
+
+#[test]
+fn dropping_the_pool_does_the_jobs_that_wait() {
+    let hasher = pool(TINY);
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let (answer, hashed) = oneshot::channel();
+        hasher
+            .enqueue(Job::Hash {
+                password: secret("x"),
+                answer,
+            })
+            .unwrap();
+        answers.push(hashed);
+    }
+    drop(hasher);
+    for mut hashed in answers {
+        assert!(hashed.try_recv().unwrap().is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_has_used_the_attempt() {
+    let hasher = pool(TINY);
+    let config = ThrottleConfig {
+        free_attempts: 1,
+        ..ThrottleConfig::default()
+    };
+    let throttle = Throttle::new(config, Clock::manual(Timestamp(0)));
+    let subject = Subject::Account(AccountId(uuid::Uuid::nil()));
+    let permit = throttle.permit(subject.clone(), None).unwrap();
+    {
+        let password = secret("guess");
+        // Whether it waits or is answered already: nobody settles the permit.
+        let mut verifying = Box::pin(hasher.verify(permit, &password, None));
+        let _ = first_poll(&mut verifying).await;
+    }
+    assert!(throttle.permit(subject, None).is_err());
+}
+
+#[test]
+fn costs_out_of_range_are_refused_with_a_hint() {
+    let argon2 = |m_kib, t, p| Scheme::Argon2id { m_kib, t, p };
+    let config = |scheme, threads, queue| HasherConfig { scheme, threads, queue };
+    for good in [
+        HasherConfig::default(),
+        config(argon2(8, 1, 1), 1, 1),
+        config(argon2(1_048_576, 64, 16), 1024, 65_536),
+        config(Scheme::Bcrypt { cost: 4 }, 1, 1),
+        config(Scheme::Bcrypt { cost: 20 }, 1, 1),
+    ] {
+        assert!(good.check().is_ok(), "{good:?}");
+    }
+    for bad in [
+        config(argon2(7, 1, 1), 1, 1),
+        config(argon2(127, 1, 16), 1, 1),
+        config(argon2(1_048_577, 1, 1), 1, 1),
+        config(argon2(8, 0, 1), 1, 1),
+        config(argon2(8, 65, 1), 1, 1),
+        config(argon2(8, 1, 0), 1, 1),
+        config(argon2(4096, 1, 17), 1, 1),
+        config(argon2(u32::MAX, u32::MAX, u32::MAX), 1, 1),
+        config(Scheme::Bcrypt { cost: 3 }, 1, 1),
+        config(Scheme::Bcrypt { cost: 21 }, 1, 1),
+        config(TINY, 0, 1),
+        config(TINY, 1025, 1),
+        config(TINY, 1, 0),
+        config(TINY, 1, 65_537),
+    ] {
+        let error = Hasher::start(bad).unwrap_err().to_string();
+        assert!(error.contains("hint: choose a number from"), "{error}");
+    }
+}
+
+#[test]
+fn metrics_tell_the_size() {
+    let metrics = pool(Scheme::Argon2id { m_kib: 64, t: 1, p: 1 }).metrics();
+    assert_eq!((metrics.threads, metrics.memory_per_thread), (1, 65_536));
+    assert_eq!((metrics.queued, metrics.done, metrics.refused), (0, 0, 0));
+}

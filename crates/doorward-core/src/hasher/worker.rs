@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::{Algorithm, Version};
@@ -58,10 +59,12 @@ pub(super) struct Worker {
     scheme: Scheme,
     ceiling: Ceiling,
     memory: Memory,
+    done: Arc<AtomicU64>,
 }
 
 impl Worker {
-    pub(super) fn new(scheme: Scheme) -> Self {
+    /// A worker that counts the jobs it does in `done`.
+    pub(super) fn new(scheme: Scheme, done: Arc<AtomicU64>) -> Self {
         let keep = match scheme {
             Scheme::Argon2id { m_kib, .. } => m_kib,
             Scheme::Bcrypt { .. } => 0,
@@ -70,36 +73,40 @@ impl Worker {
             scheme,
             ceiling: Ceiling::of(scheme),
             memory: Memory::new(keep),
+            done,
         }
     }
 
     /// Does jobs until the queue is closed and empty.
-    pub(super) fn work(mut self, queue: &Queue<Job>, done: &AtomicU64) {
+    pub(super) fn work(mut self, queue: &Queue<Job>) {
         while let Some(job) = queue.take() {
             // A panic would be a bug in a hash function. It must cost its caller an answer and not the pool a
             // thread; the memory, which it may have left half filled, holds nothing that matters to the next.
-            let ran = panic::catch_unwind(AssertUnwindSafe(|| self.run(job)));
-            if ran.unwrap_or(true) {
-                done.fetch_add(1, Ordering::Relaxed);
-            }
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.run(job)));
             queue.done();
         }
     }
 
-    /// Does one job; false when its caller has gone before.
-    pub(super) fn run(&mut self, job: Job) -> bool {
+    /// Does one job, unless its caller has gone before.
+    pub(super) fn run(&mut self, job: Job) {
         match job {
-            Job::Hash { answer, .. } if answer.is_closed() => return false,
-            Job::Verify { answer, .. } if answer.is_closed() => return false,
-            // Whoever goes during the work does not want the answer; there is nobody to tell.
-            Job::Hash { password, answer } => drop(answer.send(self.hash(&password))),
+            Job::Hash { password, answer } if !answer.is_closed() => {
+                let hashed = self.hash(&password);
+                self.done.fetch_add(1, Ordering::Relaxed);
+                // Whoever went during the work does not want the answer.
+                let _ = answer.send(hashed);
+            }
             Job::Verify {
                 password,
                 against,
                 answer,
-            } => drop(answer.send(self.verify(&password, against.as_ref()))),
+            } if !answer.is_closed() => {
+                let checked = self.verify(&password, against.as_ref());
+                self.done.fetch_add(1, Ordering::Relaxed);
+                let _ = answer.send(checked);
+            }
+            Job::Hash { .. } | Job::Verify { .. } => {}
         }
-        true
     }
 
     fn hash(&mut self, password: &Secret) -> Result<PasswordHash> {
