@@ -173,3 +173,23 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> SetupError {
     };
     SetupError::new(what, hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a killed process cannot show: that a commit waits for the disk.
+    #[test]
+    fn the_writer_waits_for_the_disk_and_watches_over_references() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(WRITER).unwrap();
+        let setting = |name| {
+            connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        assert_eq!(setting("synchronous"), 2, "FULL");
+        assert_eq!(setting("fullfsync"), 1);
+        assert_eq!(setting("foreign_keys"), 1);
+    }
+}

@@ -108,3 +108,52 @@ fn failed(path: &Path, number: usize, why: &str) -> SetupError {
         "nothing was changed; start the older doorward again and report this",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(migrations: &[&str], connection: &mut Connection) -> Result<(), SetupError> {
+        apply_these(migrations, connection, ":memory:".as_ref())
+    }
+
+    fn applied(connection: &Connection) -> i64 {
+        connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_applied() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let (one, two) = ("CREATE TABLE one (n INTEGER)", "CREATE TABLE two (n INTEGER)");
+        apply(&[one], &mut connection).unwrap();
+        assert_eq!(applied(&connection), 1);
+        // Applied a second time, either would fail.
+        apply(&[one, two], &mut connection).unwrap();
+        apply(&[one, two], &mut connection).unwrap();
+        assert_eq!(applied(&connection), 2);
+        connection.execute_batch("INSERT INTO one SELECT n FROM two").unwrap();
+    }
+
+    #[test]
+    fn one_that_fails_takes_all_back() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let error = apply(&["CREATE TABLE one (n INTEGER)", "CREATE TABEL two"], &mut connection)
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("migration 2 "), "{error}");
+        assert_eq!(applied(&connection), 0);
+        apply(&["CREATE TABLE one (n INTEGER)"], &mut connection).unwrap();
+    }
+
+    #[test]
+    fn one_that_leaves_a_row_without_its_parent_fails() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let tables = "CREATE TABLE one (n INTEGER PRIMARY KEY); CREATE TABLE two (n INTEGER REFERENCES one (n)); \
+             INSERT INTO one VALUES (1); INSERT INTO two VALUES (1)";
+        apply(&[tables], &mut connection).unwrap();
+        assert!(apply(&[tables, "DELETE FROM one"], &mut connection).is_err());
+        assert_eq!(applied(&connection), 1);
+    }
+}

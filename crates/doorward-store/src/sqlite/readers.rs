@@ -91,3 +91,68 @@ impl Readers {
         Ok((Place(self), pool.idle.pop()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Readers of a private temporary database each: the empty path.
+    fn readers(limit: usize) -> Readers {
+        Readers {
+            limit,
+            ..Readers::open(PathBuf::new()).unwrap()
+        }
+    }
+
+    fn one(connection: &Connection) -> rusqlite::Result<i64> {
+        connection.query_row("SELECT 1", [], |row| row.get(0))
+    }
+
+    #[test]
+    fn a_connection_comes_back_after_a_failure_and_a_place_after_a_panic() {
+        let readers = readers(1);
+        for _ in 0..3 {
+            let failed = readers.read(|db| db.execute_batch("SELECT nothing"));
+            assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                readers.read(|_| -> rusqlite::Result<()> { panic!("a fault in a read, made by a test") })
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(readers.read(one).unwrap(), 1);
+        }
+        let pool = readers.pool.lock();
+        assert_eq!((pool.lent, pool.idle.len()), (0, 1));
+    }
+
+    #[test]
+    fn no_more_are_lent_than_the_limit_and_all_who_wait_are_served() {
+        let (readers, lent, served) = (readers(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let answer = readers.read(|db| {
+                            assert!(lent.fetch_add(1, Ordering::SeqCst) < 2);
+                            thread::yield_now();
+                            let answer = one(db);
+                            lent.fetch_sub(1, Ordering::SeqCst);
+                            answer
+                        });
+                        served.fetch_add(usize::from(answer.is_ok()), Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(served.into_inner(), 16 * 50);
+        assert!(readers.pool.lock().idle.len() <= 2);
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let failed = readers(1).read(|db| db.execute_batch("CREATE TABLE numbers (number INTEGER)"));
+        assert!(failed.is_err());
+    }
+}

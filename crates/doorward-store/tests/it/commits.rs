@@ -1,0 +1,142 @@
+//! How writes share commits, and that a failing one harms no neighbour.
+//!
+//! The surprise: the tests hold the write lock themselves, through a connection beside the store, until all
+//! writes are queued. So what shares a commit does not depend on who is how fast.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use doorward_core::Error;
+use doorward_core::realm::Realm;
+use doorward_core::store::{Store, Written};
+use doorward_store::{Sqlite, WriteCounts, open_sqlite};
+use rusqlite::Connection;
+use tokio::task::JoinSet;
+
+use crate::engine::Folder;
+use crate::people::{find, person, register};
+
+async fn open(folder: &Folder) -> (Arc<Sqlite>, Realm) {
+    let store = open_sqlite(folder.database()).await.unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    (store, realm)
+}
+
+/// Takes the write lock, as another process would.
+fn another_writer(folder: &Folder) -> Connection {
+    let connection = Connection::open(folder.database()).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+fn since(store: &Sqlite, before: WriteCounts) -> (u64, u64) {
+    let now = store.write_counts();
+    (now.jobs - before.jobs, now.commits - before.commits)
+}
+
+/// Hands a write in and stops waiting for it.
+fn hand_in<T>(write: impl Future<Output = T>) {
+    let mut write = pin!(write);
+    assert!(
+        write
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+}
+
+#[tokio::test]
+async fn writes_that_wait_together_are_committed_together() {
+    let folder = Folder::new();
+    let (store, realm) = open(&folder).await;
+    let before = store.write_counts();
+    let other = another_writer(&folder);
+    let mut writes = JoinSet::new();
+    for number in 0..200 {
+        let (store, new) = (Arc::clone(&store), person(&realm, &format!("ann{number}@example.com")));
+        writes.spawn(async move { store.create_account(new, None).await.unwrap() });
+    }
+    // One thread runs all of this: when it comes back here, every task has queued its write.
+    tokio::task::yield_now().await;
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(
+        writes
+            .join_all()
+            .await
+            .iter()
+            .all(|written| matches!(written, Written::Done(_)))
+    );
+    let (jobs, commits) = since(&store, before);
+    assert_eq!(jobs, 200);
+    // The first may have been on its way alone.
+    assert!(commits <= 2, "{commits} commits");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_its_neighbours_written() {
+    let folder = Folder::new();
+    let (store, realm) = open(&folder).await;
+    register(&*store, &realm, "taken@example.com").await;
+    let before = store.write_counts();
+    let other = another_writer(&folder);
+    let (mut nowhere, realm_again) = (realm.clone(), realm.clone());
+    nowhere.id.0 += 1;
+    let release = async {
+        tokio::task::yield_now().await;
+        other.execute_batch("ROLLBACK").unwrap();
+    };
+    let (first, broken, second, taken, third, ()) = tokio::join!(
+        store.create_account(person(&realm, "ann@example.com"), None),
+        store.create_account(person(&nowhere, "bob@example.com"), None),
+        store.create_account(person(&realm, "cat@example.com"), None),
+        store.create_account(person(&realm_again, "taken@example.com"), None),
+        store.create_account(person(&realm, "dan@example.com"), None),
+        release,
+    );
+    assert!(matches!(broken, Err(Error::Internal(_))), "{broken:?}");
+    assert!(matches!(taken, Ok(Written::Taken(_))), "{taken:?}");
+    for (written, email, number) in [
+        (first, "ann@example.com", 2),
+        (second, "cat@example.com", 3),
+        (third, "dan@example.com", 4),
+    ] {
+        assert!(matches!(written, Ok(Written::Done(_))), "{written:?}");
+        assert_eq!(
+            find(&*store, &realm, email).await.map(|account| account.number),
+            Some(number)
+        );
+    }
+    let (jobs, commits) = since(&store, before);
+    assert_eq!(jobs, 5);
+    assert!(commits <= 2, "{commits} commits");
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_handed_in() {
+    let folder = Folder::new();
+    let (store, realm) = open(&folder).await;
+    for number in 0..100 {
+        hand_in(store.create_account(person(&realm, &format!("ann{number}@example.com")), None));
+    }
+    drop(store);
+    assert!(
+        !folder.join("doorward.db-wal").exists(),
+        "the log is part of the file again"
+    );
+    let (store, realm) = open(&folder).await;
+    assert_eq!(store.list_accounts(realm.id, 0, 1000).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn reads_see_every_write_that_was_answered() {
+    let folder = Folder::new();
+    let (store, realm) = open(&folder).await;
+    for number in 1..=50 {
+        let account = register(&*store, &realm, &format!("ann{number}@example.com")).await;
+        assert_eq!(
+            store.account(account.id).await.unwrap().map(|account| account.number),
+            Some(number)
+        );
+    }
+}

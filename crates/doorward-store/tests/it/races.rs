@@ -1,0 +1,227 @@
+//! What happens when many want the same thing at once: exactly one gets it, and the others are told so.
+//!
+//! The surprise: the races hold for several handles on one file as well, since another process (a command
+//! beside the server) is one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::refresh::{Rotation, RotationOutcome};
+use doorward_core::session::SessionId;
+use doorward_core::store::{Store, Written};
+use doorward_store::open_sqlite;
+use tokio::task::JoinSet;
+
+use crate::engine::{Folder, Fresh, fresh};
+use crate::people::{NOW, client, first_hash, hash, later, living, person, register, session, sign_in};
+
+/// How many want the same thing.
+const CROWD: u8 = 50;
+
+/// How often a login races what is to shut it out.
+const ROUNDS: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_identifier_makes_one_account() {
+    let db = fresh().await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let (store, new) = (Arc::clone(&db.store), person(&db.realm, "ann@example.com"));
+        crowd.spawn(async move { store.create_account(new, None).await.unwrap() });
+    }
+    let written = crowd.join_all().await;
+    let done = written
+        .iter()
+        .filter(|written| matches!(written, Written::Done(_)))
+        .count();
+    let taken = written
+        .iter()
+        .filter(|written| matches!(written, Written::Taken(_)))
+        .count();
+    assert_eq!((done, taken), (1, usize::from(CROWD) - 1));
+    assert_eq!(register(&*db, &db.realm, "bob@example.com").await.number, 2, "no gap");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn numbers_have_no_gap_and_no_twin() {
+    let db = fresh().await;
+    let mut crowd = JoinSet::new();
+    for person_number in 0..CROWD {
+        let new = person(&db.realm, &format!("ann{}@example.com", person_number / 2));
+        let store = Arc::clone(&db.store);
+        crowd.spawn(async move { store.create_account(new, None).await.unwrap() });
+    }
+    let numbers: HashSet<i64> = crowd
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(|written| match written {
+            Written::Done(account) => Some(account.number),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(numbers, (1..=i64::from(CROWD / 2)).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_identifier_makes_one_account_among_several_processes() {
+    let folder = Folder::new();
+    let mut crowd = JoinSet::new();
+    for _ in 0..3 {
+        let store = open_sqlite(folder.database()).await.unwrap();
+        let realm = store.ensure_realm("main").await.unwrap();
+        for _ in 0..CROWD / 3 {
+            let (store, new) = (Arc::clone(&store), person(&realm, "ann@example.com"));
+            crowd.spawn(async move { store.create_account(new, None).await.unwrap() });
+        }
+    }
+    let written = crowd.join_all().await;
+    assert_eq!(
+        written
+            .iter()
+            .filter(|written| matches!(written, Written::Done(_)))
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_ending_made_by_another_process_is_seen_by_its_sequence() {
+    let folder = Folder::new();
+    let server = open_sqlite(folder.database()).await.unwrap();
+    let command = open_sqlite(folder.database()).await.unwrap();
+    let realm = server.ensure_realm("main").await.unwrap();
+    let ann = register(&*server, &realm, "ann@example.com").await.id;
+    let mut sequence = 0;
+    for by in [&command, &server, &command] {
+        let sid = sign_in(&*server, ann).await;
+        by.end_sessions(ann, None, NOW).await.unwrap();
+        let seen = server.ended_sessions(sequence, 10).await.unwrap();
+        assert_eq!(seen.iter().map(|ended| ended.session).collect::<Vec<_>>(), [sid]);
+        sequence = seen[0].sequence;
+    }
+}
+
+fn rotation(session: SessionId, client_number: u8) -> Rotation {
+    Rotation {
+        session,
+        presented: [0; 32],
+        successor: [1; 32],
+        client: client(client_number),
+        expires_at: later(7_200_000),
+        lifetime: Duration::from_hours(24),
+        grace: Duration::from_secs(10),
+        at: NOW,
+    }
+}
+
+/// A crowd presents one token at once, each as the client of the number that `as_client` gives: how many were
+/// answered rotated, repeated, not current.
+async fn rotate_at_once(db: &Fresh, as_client: fn(u8) -> u8) -> (usize, usize, usize) {
+    let ann = register(&**db, &db.realm, "ann@example.com").await.id;
+    let mut new = session(ann);
+    let sid = new.session.id;
+    new.refresh_hash = Some([0; 32]);
+    assert!(db.open_session(new, &first_hash()).await.unwrap());
+    let mut crowd = JoinSet::new();
+    for number in 0..CROWD {
+        let (store, rotation) = (Arc::clone(&db.store), rotation(sid, as_client(number)));
+        crowd.spawn(async move { store.rotate_refresh_token(rotation).await.unwrap() });
+    }
+    let (mut rotated, mut repeated, mut not_current) = (0, 0, 0);
+    for outcome in crowd.join_all().await {
+        match outcome {
+            RotationOutcome::Rotated(_) => rotated += 1,
+            RotationOutcome::Repeated(_) => repeated += 1,
+            RotationOutcome::NotCurrent { .. } => not_current += 1,
+            RotationOutcome::Unknown => panic!("the session lives"),
+        }
+    }
+    (rotated, repeated, not_current)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_client_is_always_given_the_same_successor() {
+    let db = fresh().await;
+    assert_eq!(rotate_at_once(&db, |_| 1).await, (1, usize::from(CROWD) - 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_clients_one_is_given_a_successor() {
+    let db = fresh().await;
+    assert_eq!(
+        rotate_at_once(&db, |number| number).await,
+        (1, 0, usize::from(CROWD) - 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_ends_once_and_has_one_sequence() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let sid = sign_in(&*db, ann).await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let store = Arc::clone(&db.store);
+        crowd.spawn(async move { store.end_session(sid, ann, NOW).await.unwrap() });
+    }
+    assert_eq!(crowd.join_all().await.into_iter().flatten().count(), 1);
+    assert_eq!(db.ended_sessions(0, 10).await.unwrap().len(), 1);
+}
+
+/// Logins race `shut_out`, which ends all sessions and lets none with the old password in. Afterwards none of
+/// them may be left, and each that was opened must have been ended.
+async fn logins_race(shut_out: impl AsyncFn(Arc<dyn Store>, doorward_core::account::AccountId)) {
+    let db = fresh().await;
+    for round in 0..ROUNDS {
+        let ann = register(&*db, &db.realm, &format!("ann{round}@example.com")).await.id;
+        let mut logins = JoinSet::new();
+        for _ in 0..8 {
+            let (store, new) = (Arc::clone(&db.store), session(ann));
+            logins.spawn(async move {
+                let id = new.session.id;
+                store.open_session(new, &first_hash()).await.unwrap().then_some(id)
+            });
+        }
+        shut_out(Arc::clone(&db.store), ann).await;
+        let opened: HashSet<_> = logins.join_all().await.into_iter().flatten().collect();
+        assert!(living(&*db, ann).await.is_empty(), "round {round}");
+        let ended: HashSet<_> = db
+            .ended_sessions(0, usize::MAX)
+            .await
+            .unwrap()
+            .iter()
+            .map(|ended| ended.session)
+            .collect();
+        assert!(opened.is_subset(&ended), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_login_outruns_the_disabling_of_its_account() {
+    logins_race(async |store, ann| {
+        store.disable_account(ann, NOW).await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_login_outruns_a_new_password() {
+    logins_race(async |store, ann| {
+        store
+            .replace_password(ann, Some(&first_hash()), hash("second"), None, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_login_outruns_the_deletion_of_its_account() {
+    logins_race(async |store, ann| {
+        store.delete_account(ann, NOW).await.unwrap().unwrap();
+    })
+    .await;
+}

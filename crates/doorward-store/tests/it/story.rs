@@ -1,0 +1,28 @@
+//! What every engine must do, method by method and outcome by outcome.
+//!
+//! The surprise: nothing here knows which engine it is told to.
+
+mod accounts;
+mod identifiers;
+mod keys;
+mod passwords;
+mod refresh;
+mod sessions;
+
+use crate::engine::fresh;
+
+#[tokio::test]
+async fn a_realm_is_made_once() {
+    let db = fresh().await;
+    let again = db.ensure_realm("main").await.unwrap();
+    assert_eq!((again.id, again.name.as_str()), (db.realm.id, "main"));
+    let other = db.ensure_realm("Main").await.unwrap();
+    assert_ne!(other.id, db.realm.id);
+    assert_eq!(other.name, "Main");
+}
+
+#[tokio::test]
+async fn a_store_that_is_open_is_ready() {
+    let db = fresh().await;
+    assert!(db.ready().await.is_ok());
+}

@@ -1,0 +1,76 @@
+//! Signing keys and the server's other secrets.
+
+use doorward_core::Timestamp;
+use doorward_core::key::{KeyId, StoredKey};
+use doorward_core::store::Store;
+
+use crate::engine::fresh;
+use crate::people::{NOW, later};
+
+fn key(name: &str, at: Timestamp) -> StoredKey {
+    StoredKey {
+        id: KeyId(name.to_owned()),
+        pkcs8: name.as_bytes().to_vec().into(),
+        created_at: at,
+    }
+}
+
+fn id(name: &str) -> KeyId {
+    KeyId(name.to_owned())
+}
+
+async fn names(db: &dyn Store) -> Vec<String> {
+    db.signing_keys()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|key| key.id.0)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_key_is_added_only_after_the_one_that_was_meant() {
+    let db = fresh().await;
+    assert!(names(&*db).await.is_empty());
+    assert!(!db.add_signing_key(key("a", NOW), Some(&id("x"))).await.unwrap());
+    assert!(db.add_signing_key(key("a", NOW), None).await.unwrap());
+    assert!(!db.add_signing_key(key("b", NOW), None).await.unwrap());
+    assert!(db.add_signing_key(key("b", NOW), Some(&id("a"))).await.unwrap());
+    assert!(!db.add_signing_key(key("c", NOW), Some(&id("a"))).await.unwrap());
+    // A clock that was set back does not change which key is the newest.
+    assert!(db.add_signing_key(key("c", later(-9)), Some(&id("b"))).await.unwrap());
+    assert_eq!(names(&*db).await, ["c", "b", "a"]);
+    let newest = db.signing_keys().await.unwrap().remove(0);
+    assert_eq!(
+        (newest.pkcs8.as_slice(), newest.created_at),
+        ("c".as_bytes(), later(-9))
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_a_while_after_it_was_succeeded() {
+    let db = fresh().await;
+    assert!(db.add_signing_key(key("a", NOW), None).await.unwrap());
+    assert_eq!(
+        db.purge_signing_keys(later(100)).await.unwrap(),
+        0,
+        "it has no successor"
+    );
+    assert!(db.add_signing_key(key("b", later(10)), Some(&id("a"))).await.unwrap());
+    assert!(db.add_signing_key(key("c", later(20)), Some(&id("b"))).await.unwrap());
+    assert_eq!(db.purge_signing_keys(later(10)).await.unwrap(), 0);
+    assert_eq!(db.purge_signing_keys(later(11)).await.unwrap(), 1);
+    assert_eq!(names(&*db).await, ["c", "b"]);
+    assert_eq!(db.purge_signing_keys(later(100)).await.unwrap(), 1);
+    assert_eq!(names(&*db).await, ["c"]);
+    assert!(db.add_signing_key(key("d", later(30)), Some(&id("c"))).await.unwrap());
+    assert_eq!(names(&*db).await, ["d", "c"]);
+}
+
+#[tokio::test]
+async fn the_first_candidate_for_a_secret_is_the_secret() {
+    let db = fresh().await;
+    assert_eq!(db.server_secret("a", [1; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(db.server_secret("a", [2; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(db.server_secret("b", [2; 32]).await.unwrap(), [2; 32]);
+}

@@ -1,0 +1,118 @@
+//! Passwords: replaced with everything that hung on the old one, or upgraded in silence.
+
+use doorward_core::account::AccountId;
+use doorward_core::random;
+use doorward_core::secret::PasswordHash;
+use doorward_core::store::Store;
+
+use crate::engine::fresh;
+use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
+
+async fn stored(db: &dyn Store, id: AccountId) -> PasswordHash {
+    db.account_with_password(id).await.unwrap().unwrap().1
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_session_but_the_one_kept() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
+    let (mine, other, bobs) = (
+        sign_in(&*db, ann).await,
+        sign_in(&*db, ann).await,
+        sign_in(&*db, bob).await,
+    );
+
+    let ended = db
+        .replace_password(ann, Some(&first_hash()), hash("second"), Some(mine), NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(sorted(&ended), [other]);
+    assert_eq!(living(&*db, ann).await, [mine]);
+    assert_eq!(living(&*db, bob).await, [bobs]);
+    assert_eq!(stored(&*db, ann).await.expose(), "second");
+    assert_eq!(
+        db.account(ann).await.unwrap().unwrap().updated_at,
+        NOW,
+        "no change of the profile"
+    );
+
+    // Without an expectation (a reset) and without a session to keep.
+    let ended = db
+        .replace_password(ann, None, hash("third"), None, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(sorted(&ended), [mine]);
+    assert!(living(&*db, ann).await.is_empty());
+    assert_eq!(stored(&*db, ann).await.expose(), "third");
+}
+
+#[tokio::test]
+async fn a_password_that_is_another_one_by_now_stays() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mine = sign_in(&*db, ann).await;
+    let outcome = db
+        .replace_password(ann, Some(&hash("guess")), hash("second"), None, NOW)
+        .await
+        .unwrap();
+    assert!(outcome.is_none());
+    assert_eq!(stored(&*db, ann).await.expose(), first_hash().expose());
+    assert_eq!(living(&*db, ann).await, [mine]);
+    let nobody = AccountId(random::uuid(NOW).unwrap());
+    assert!(
+        db.replace_password(nobody, None, hash("second"), None, NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_login_with_the_password_from_before_comes_too_late() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    db.replace_password(ann, None, hash("second"), None, NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!db.open_session(session(ann), &first_hash()).await.unwrap());
+    assert!(db.open_session(session(ann), &hash("second")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_stronger_hash_of_the_same_password_ends_nothing() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mine = sign_in(&*db, ann).await;
+    db.upgrade_password_hash(ann, &first_hash(), hash("stronger"))
+        .await
+        .unwrap();
+    assert_eq!(stored(&*db, ann).await.expose(), "stronger");
+    assert_eq!(living(&*db, ann).await, [mine]);
+    // Somebody was faster, or the password is another one by now: the upgrade is of no use and no error.
+    db.upgrade_password_hash(ann, &first_hash(), hash("late"))
+        .await
+        .unwrap();
+    assert_eq!(stored(&*db, ann).await.expose(), "stronger");
+}
+
+#[tokio::test]
+async fn an_expired_session_is_forgotten_rather_than_ended() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    sign_in(&*db, ann).await;
+    let ended = db
+        .replace_password(ann, None, hash("second"), None, later(HOUR))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(ended.is_empty(), "{ended:?}");
+    assert!(db.ended_sessions(0, 10).await.unwrap().is_empty());
+    assert!(
+        living(&*db, ann).await.is_empty(),
+        "not even by a clock that was set back"
+    );
+}

@@ -1,0 +1,211 @@
+//! Sessions: opened, listed, extended, ended once, remembered until no token of theirs can be alive, purged.
+
+use std::net::IpAddr;
+
+use doorward_core::account::AccountId;
+use doorward_core::random;
+use doorward_core::session::{Client, NewSession, SessionId};
+
+use crate::engine::fresh;
+use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
+
+#[tokio::test]
+async fn a_session_opens_only_for_the_password_that_was_checked() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    assert!(!db.open_session(session(ann), &hash("other")).await.unwrap());
+    let nobody = AccountId(random::uuid(NOW).unwrap());
+    assert!(!db.open_session(session(nobody), &first_hash()).await.unwrap());
+    assert!(living(&*db, ann).await.is_empty());
+    assert!(db.open_session(session(ann), &first_hash()).await.unwrap());
+    assert_eq!(living(&*db, ann).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_is_listed_as_it_was_opened() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let addresses: [Option<IpAddr>; 3] = [None, "192.0.2.7".parse().ok(), "2001:db8::7".parse().ok()];
+    for (address, user_agent) in addresses.into_iter().zip(["", "curl/8", "Mozilla/5.0 (ö)"]) {
+        let mut new = session(ann);
+        new.session.client = Client {
+            address,
+            user_agent: user_agent.to_owned(),
+        };
+        let opened = new.session.clone();
+        assert!(db.open_session(new, &first_hash()).await.unwrap());
+        let listed = db.list_sessions(ann, NOW, 10).await.unwrap();
+        let listed = listed.iter().find(|session| session.id == opened.id).unwrap();
+        assert_eq!(listed.account, ann);
+        assert_eq!(listed.client, opened.client);
+        assert_eq!(
+            (listed.created_at, listed.used_at, listed.expires_at),
+            (NOW, NOW, later(HOUR))
+        );
+    }
+}
+
+#[tokio::test]
+async fn living_sessions_are_listed_the_last_used_first() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (a, b, c) = (
+        sign_in(&*db, ann).await,
+        sign_in(&*db, ann).await,
+        sign_in(&*db, ann).await,
+    );
+    for (id, at) in [(b, 1), (c, 2), (a, 3)] {
+        assert!(db.extend_session(id, later(HOUR + at), later(at)).await.unwrap());
+    }
+    let listed = async |now, limit| -> Vec<SessionId> {
+        db.list_sessions(ann, now, limit)
+            .await
+            .unwrap()
+            .iter()
+            .map(|session| session.id)
+            .collect()
+    };
+    assert_eq!(listed(NOW, 10).await, [a, c, b]);
+    assert_eq!(listed(NOW, 2).await, [a, c]);
+    assert_eq!(
+        listed(later(HOUR + 1), 10).await,
+        [a, c],
+        "at the moment it expires, a session is dead"
+    );
+    assert!(listed(later(HOUR + 3), 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_extended_and_never_shortened() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let sid = sign_in(&*db, ann).await;
+    for (asked, at, expected) in [(2 * HOUR, 5, 2 * HOUR), (HOUR, 6, 2 * HOUR)] {
+        assert!(db.extend_session(sid, later(asked), later(at)).await.unwrap());
+        let listed = db.list_sessions(ann, NOW, 1).await.unwrap();
+        assert_eq!((listed[0].used_at, listed[0].expires_at), (later(at), later(expected)));
+        assert_eq!(listed[0].created_at, NOW);
+    }
+    assert!(
+        !db.extend_session(sid, later(9 * HOUR), later(2 * HOUR)).await.unwrap(),
+        "it has expired"
+    );
+    db.end_session(sid, ann, NOW).await.unwrap().unwrap();
+    assert!(
+        !db.extend_session(sid, later(9 * HOUR), NOW).await.unwrap(),
+        "it has ended"
+    );
+    let unknown = SessionId(random::uuid(NOW).unwrap());
+    assert!(!db.extend_session(unknown, later(HOUR), NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_session_ends_once_and_for_its_owner_alone() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
+    let (first, second) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    assert!(db.end_session(first, bob, NOW).await.unwrap().is_none());
+    assert!(
+        db.end_session(first, ann, later(HOUR)).await.unwrap().is_none(),
+        "it has expired by then"
+    );
+    assert_eq!(living(&*db, ann).await.len(), 2);
+
+    let one = db.end_session(first, ann, NOW).await.unwrap().unwrap();
+    assert_eq!((one.session, one.expires_at), (first, later(HOUR)));
+    assert!(db.end_session(first, ann, NOW).await.unwrap().is_none());
+    assert_eq!(living(&*db, ann).await, [second]);
+    let two = db.end_session(second, ann, NOW).await.unwrap().unwrap();
+    assert!(two.sequence > one.sequence);
+}
+
+#[tokio::test]
+async fn endings_are_read_in_order_page_by_page() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mut ended = Vec::new();
+    for _ in 0..5 {
+        let sid = sign_in(&*db, ann).await;
+        ended.push(db.end_session(sid, ann, NOW).await.unwrap().unwrap());
+    }
+    let mut read = Vec::new();
+    let mut sequence = 0;
+    loop {
+        let page = db.ended_sessions(sequence, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 2);
+        sequence = last.sequence;
+        read.extend(page);
+    }
+    let key = |ended: &doorward_core::session::EndedSession| (ended.sequence, ended.session, ended.expires_at);
+    assert_eq!(
+        read.iter().map(key).collect::<Vec<_>>(),
+        ended.iter().map(key).collect::<Vec<_>>()
+    );
+    assert!(read.is_sorted_by_key(|ended| ended.sequence));
+}
+
+#[tokio::test]
+async fn all_sessions_of_one_account_end_but_the_one_kept() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
+    let (mine, bobs) = (sign_in(&*db, ann).await, sign_in(&*db, bob).await);
+    let mut others = [sign_in(&*db, ann).await, sign_in(&*db, ann).await];
+    others.sort_by_key(|id| id.0);
+    assert_eq!(sorted(&db.end_sessions(ann, Some(mine), NOW).await.unwrap()), others);
+    assert!(db.end_sessions(ann, Some(mine), NOW).await.unwrap().is_empty());
+    assert_eq!(living(&*db, ann).await, [mine]);
+    assert_eq!(sorted(&db.end_sessions(ann, None, NOW).await.unwrap()), [mine]);
+    assert!(db.end_sessions(ann, None, NOW).await.unwrap().is_empty());
+    assert_eq!(living(&*db, bob).await, [bobs]);
+}
+
+#[tokio::test]
+async fn only_what_is_dead_by_age_is_forgotten_and_no_more_than_asked() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    for hours in [1, 1, 1, 3] {
+        for end in [false, true] {
+            let NewSession {
+                mut session,
+                refresh_hash,
+            } = session(ann);
+            session.expires_at = later(hours * HOUR);
+            let id = session.id;
+            assert!(
+                db.open_session(NewSession { session, refresh_hash }, &first_hash())
+                    .await
+                    .unwrap()
+            );
+            if end {
+                db.end_session(id, ann, NOW).await.unwrap().unwrap();
+            }
+        }
+    }
+    assert_eq!(db.purge_sessions(later(HOUR - 1), 10).await.unwrap(), 0);
+    assert_eq!(
+        db.purge_sessions(later(HOUR), 2).await.unwrap(),
+        4,
+        "two sessions and two endings"
+    );
+    assert_eq!(db.purge_sessions(later(HOUR), 2).await.unwrap(), 2);
+    assert_eq!(db.purge_sessions(later(HOUR), 2).await.unwrap(), 0);
+    assert_eq!(living(&*db, ann).await.len(), 1);
+    let endings = db.ended_sessions(0, 10).await.unwrap();
+    assert_eq!(endings.len(), 1);
+    assert_eq!(endings[0].expires_at, later(3 * HOUR));
+}
+
+#[tokio::test]
+async fn a_sequence_is_not_given_twice_after_a_purge() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let sid = sign_in(&*db, ann).await;
+    let before = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
+    assert_eq!(db.purge_sessions(later(HOUR), 10).await.unwrap(), 1);
+    let sid = sign_in(&*db, ann).await;
+    let after = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
+    assert!(after.sequence > before.sequence);
+}
