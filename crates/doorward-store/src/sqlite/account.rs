@@ -174,7 +174,7 @@ fn take_identifier(
 ) -> Result<(), Undo<Written>> {
     let row = params![account.realm.0, canonical.as_str(), account.id.0.as_bytes()];
     match connection.prepare_cached(TAKE_IDENTIFIER)?.execute(row)? {
-        0 => Err(Undo::Answer(Written::Taken(kind))),
+        0 => Err(Undo::Answer(Box::new(Written::Taken(kind)))),
         _ => Ok(()),
     }
 }

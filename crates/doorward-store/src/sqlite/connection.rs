@@ -91,9 +91,8 @@ fn make_file(path: &Path) -> Result<(), SetupError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let error = match options.open(path) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(error) = options.open(path) else {
+        return Ok(());
     };
     let shown = path.display();
     let folder = path.parent().unwrap_or(path).display();

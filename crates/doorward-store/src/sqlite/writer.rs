@@ -23,8 +23,8 @@ const MAX_QUEUE: usize = 4096;
 
 /// Why a write is to be taken back.
 pub(super) enum Undo<T> {
-    /// It has an answer all the same.
-    Answer(T),
+    /// It has an answer all the same. Boxed, since it travels as an error, and errors are to be small.
+    Answer(Box<T>),
     /// SQLite refused a statement.
     Failure(rusqlite::Error),
 }
@@ -202,7 +202,7 @@ fn in_savepoint<T, E: Into<Undo<T>>>(
             Err(error) => Err(failure(&error)),
         },
         Ok(Err(undo)) => match undo.into() {
-            Undo::Answer(value) => Ok(value),
+            Undo::Answer(value) => Ok(*value),
             Undo::Failure(error) => Err(failure(&error)),
         },
         Err(_) => Err(Error::internal("a write panicked")),
@@ -286,7 +286,9 @@ mod tests {
         let (one, seven, answered, two) = tokio::join!(
             writer.write(|db| insert(db, 1)),
             writer.write(|db| insert(db, 6).and_then(|_| insert(db, 7))),
-            writer.write(|db| insert(db, 5).map_err(Undo::Failure).and_then(|_| Err(Undo::Answer(55)))),
+            writer.write(|db| insert(db, 5)
+                .map_err(Undo::Failure)
+                .and_then(|_| Err(Undo::Answer(Box::new(55))))),
             writer.write(|db| insert(db, 2)),
         );
         assert_eq!((one.unwrap(), answered.unwrap(), two.unwrap()), (1, 55, 2));
@@ -319,7 +321,7 @@ mod tests {
             held,
             writer.write(|db| insert(db, 1)),
             writer.write(|db| insert(db, 8)),
-            writer.write(|_| Err::<i64, _>(Undo::Answer(55))),
+            writer.write(|_| Err::<i64, _>(Undo::Answer(Box::new(55)))),
             async { drop(release) },
         );
         for outcome in [one, eight, answered] {
