@@ -326,7 +326,8 @@ impl Outcome {
         }
     }
 
-    fn invalid(faults: Vec<Fault>) -> Self {
+    /// Inputs break a rule: these of core's, or those that the contract itself found before.
+    pub fn invalid(faults: Vec<Fault>) -> Self {
         let mut outcome = Self::of(OutcomeKind::Invalid);
         outcome.carried.faults = faults;
         outcome

@@ -225,6 +225,11 @@ impl Auth {
         &self.ended
     }
 
+    /// How many verified tokens are remembered.
+    pub fn remembered_tokens(&self) -> usize {
+        self.tokens.remembered()
+    }
+
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.clock

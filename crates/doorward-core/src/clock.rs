@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,12 @@ impl Clock {
             }
             Source::Manual(ms) => Timestamp(ms.load(Ordering::SeqCst)),
         }
+    }
+
+    /// A point to measure how long something takes from; always the machine's.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+    pub fn instant(&self) -> Instant {
+        Instant::now()
     }
 
     /// Moves a manual clock on; the machine's clock is left alone.

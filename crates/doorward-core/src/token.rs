@@ -119,6 +119,11 @@ impl Tokens {
         self.remembered.clear();
     }
 
+    /// How many verified tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.remembered.len()
+    }
+
     /// Signs a token.
     ///
     /// # Errors

@@ -105,12 +105,12 @@ pub enum Given {
 }
 
 /// The inputs of one call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inputs {
     /// Each input with its value; for attributes also the name.
     entries: Vec<(Input, Box<str>, Given)>,
     /// Whether the contract asks for a strong password.
-    pub strong_password: bool,
+    strong_password: bool,
 }
 
 /// An input that breaks a rule.
@@ -138,6 +138,14 @@ pub enum FaultKind {
 }
 
 impl Inputs {
+    /// No inputs yet. `strong_password` is whether the contract asks for a new password that the policy accepts.
+    pub fn new(strong_password: bool) -> Self {
+        Self {
+            entries: Vec::new(),
+            strong_password,
+        }
+    }
+
     /// Adds an input. `attribute` is the name of a free attribute, else empty.
     pub fn push(&mut self, input: Input, attribute: &str, given: Given) {
         self.entries.push((input, attribute.into(), given));

@@ -1,0 +1,307 @@
+//! Reads a contract file: from what is written to what is used, checked once.
+//!
+//! The surprise: answers are compiled where they are used and not where they stand, because what a template
+//! can show depends on the outcome that it answers.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::hole::{Group, Scope};
+use super::section::{Result, Section, Source, Text};
+use super::template::Compiler;
+use super::wide::{WIDE, Wide};
+use super::{Bodies, Contract, Cookie, FaultRules, Field, WideAnswers};
+use crate::diagnostic::Diagnostic;
+
+mod answer;
+mod field;
+mod route;
+mod token;
+
+/// The most bytes of a body unless the contract says otherwise.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// The most bytes a contract may take.
+const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The words for the limits that hold whatever a contract says, unless it has its own under `[words]`.
+/// `{field}` and `{limit}` are filled in.
+pub const DEFAULT_WORDS: [(&str, &str); 7] = [
+    ("not_text", "{field} must be text"),
+    ("too_long", "{field} must be at most {limit} characters long"),
+    ("unprintable", "{field} must not contain control characters"),
+    ("not_email", "{field} must be an e-mail address"),
+    ("too_short", "{field} is too short"),
+    ("common", "{field} is too common"),
+    ("guessable", "{field} is too easy to guess"),
+];
+
+/// What answers and routes are read with.
+struct Loader<'s> {
+    source: &'s Source<'s>,
+    shapes: BTreeMap<String, Value>,
+    faults_by_field: bool,
+    has_refresh: bool,
+    cookies: Vec<Cookie>,
+    fields: BTreeMap<String, (Text, Arc<Field>)>,
+    switches: BTreeMap<String, String>,
+    answers: BTreeMap<String, (Text, &'s Spanned<DeValue<'s>>)>,
+    used_answers: RefCell<BTreeSet<String>>,
+    used_fields: RefCell<BTreeSet<String>>,
+}
+
+/// Reads a contract. `name` is the file's name for messages.
+///
+/// # Errors
+/// The first thing that is wrong, with its place and what would be right.
+pub fn parse(name: &str, text: &str) -> std::result::Result<Contract, Diagnostic> {
+    let source = Source { name, text };
+    let document = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        source.fault(
+            span,
+            format!("this is not TOML: {}", error.message()),
+            "see https://toml.io for the syntax",
+        )
+    })?;
+    let root = Section::new(&source, "the contract", 0..0, document.get_ref());
+    let contract = contract(&source, &root)?;
+    root.finish()?;
+    Ok(contract)
+}
+
+fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> {
+    let Some(head) = root.value("contract") else {
+        return Err(source.fault(
+            0..0,
+            "there is no [contract]",
+            "begin with `[contract]` and `name = \"…\"`",
+        ));
+    };
+    let head = Section::of(source, "[contract]", head)?;
+    let name = head.required_text("name")?;
+    if name.text.is_empty()
+        || !name
+            .text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
+        let hint = "use lower-case letters, digits and `-`";
+        return Err(source.fault(name.span, format!("`{}` is no name for a contract", name.text), hint));
+    }
+    let faults = root.section("faults")?;
+    let token = root.section("token")?;
+    let mut loader = Loader {
+        source,
+        shapes: shapes(source, &root.section("shape")?)?,
+        faults_by_field: faults.flag("by_field")?,
+        has_refresh: token.value("refresh").is_some(),
+        cookies: Vec::new(),
+        fields: field::all(source, &root.section("field")?)?,
+        switches: switches(source, &root.section("switch")?)?,
+        answers: root
+            .section("answer")?
+            .entries()
+            .into_iter()
+            .map(|(key, value)| (key.text.clone(), (key, value)))
+            .collect(),
+        used_answers: RefCell::default(),
+        used_fields: RefCell::default(),
+    };
+    loader.cookies = token::cookies(&loader, &root.section("cookie")?)?;
+    let token = token::rules(&loader, &token)?;
+    let faults = fault_rules(&faults, &root.section("words")?)?;
+    let routes = route::all(&loader, root)?;
+    let answers = loader.wide_answers(&root.section("answer")?)?;
+    loader.complain_about_unused()?;
+    let cors = root.section("cors")?;
+    let contract = Contract {
+        about: head.text("about")?.map(|about| about.text).unwrap_or_default(),
+        root: head.flag("root")?,
+        realm: head
+            .text("realm")?
+            .map_or_else(|| doorward_core::realm::DEFAULT_REALM.to_owned(), |realm| realm.text),
+        prefix: prefix(source, &head, &name.text)?,
+        trailing_slash: head.flag("trailing_slash")?,
+        bodies: bodies(source, &head)?,
+        coerce: head.flag("coerce")?,
+        origins: cors.texts("origins")?.into_iter().map(|origin| origin.text).collect(),
+        name: name.text,
+        token,
+        faults,
+        routes,
+        answers,
+        switches: loader.switches,
+        cookies: loader.cookies,
+        source: source.text.to_owned(),
+    };
+    cors.finish()?;
+    head.finish()?;
+    Ok(contract)
+}
+
+fn prefix(source: &Source<'_>, head: &Section<'_>, name: &str) -> Result<String> {
+    let Some(prefix) = head.text("prefix")? else {
+        return Ok(format!("/{name}"));
+    };
+    let trimmed = prefix.text.trim_end_matches('/');
+    if trimmed.is_empty() || trimmed.starts_with('/') {
+        return Ok(trimmed.to_owned());
+    }
+    Err(source.fault(
+        prefix.span,
+        "a prefix begins with `/`",
+        format!("write `prefix = \"/{}\"`", prefix.text),
+    ))
+}
+
+fn bodies(source: &Source<'_>, head: &Section<'_>) -> Result<Bodies> {
+    let limit = head.number("body_limit", 1..=MAX_BODY_LIMIT)?.unwrap_or(BODY_LIMIT);
+    let named = head.texts("bodies")?;
+    let mut bodies = Bodies {
+        json: named.is_empty(),
+        form: false,
+        limit,
+    };
+    for body in named {
+        match body.text.as_str() {
+            "json" => bodies.json = true,
+            "form" => bodies.form = true,
+            other => {
+                let what = format!("`{other}` is no kind of body");
+                return Err(source.fault(body.span, what, "there are: json, form"));
+            }
+        }
+    }
+    Ok(bodies)
+}
+
+fn shapes(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String, Value>> {
+    let mut shapes = BTreeMap::new();
+    for (key, value) in section.entries() {
+        let DeValue::String(text) = value.get_ref() else {
+            return Err(section.wrong_type(&key.text, value, "JSON in quotes"));
+        };
+        if super::hole::named(&key.text).is_some() {
+            let what = format!("the shape `{}` has the name of a hole", key.text);
+            return Err(source.fault(key.span, what, "call it something else"));
+        }
+        shapes.insert(key.text, json(source, value, text)?);
+    }
+    Ok(shapes)
+}
+
+/// The JSON of a template, not compiled yet.
+fn json(source: &Source<'_>, at: &Spanned<DeValue<'_>>, text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| {
+        let hint = "holes stand in strings, as in '{\"id\": \"{account.number}\"}'";
+        source.fault(at.span(), format!("this is not JSON: {error}"), hint)
+    })
+}
+
+fn switches(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String, String>> {
+    let mut switches = BTreeMap::new();
+    for (key, value) in section.entries() {
+        let switch = Section::of(source, format!("[switch.{}]", key.text), value)?;
+        switches.insert(key.text, switch.required_text("about")?.text);
+        switch.finish()?;
+    }
+    Ok(switches)
+}
+
+fn fault_rules(section: &Section<'_>, words: &Section<'_>) -> Result<FaultRules> {
+    let one_of = |key: &str, first: &str, second: &str| -> Result<bool> {
+        match section.text(key)? {
+            None => Ok(false),
+            Some(text) if text.text == first => Ok(true),
+            Some(text) if text.text == second => Ok(false),
+            Some(text) => {
+                let what = format!("`{key}` cannot be `{}`", text.text);
+                Err(section
+                    .source
+                    .fault(text.span, what, format!("write \"{first}\" or \"{second}\"")))
+            }
+        }
+    };
+    let rules = FaultRules {
+        all: one_of("answer", "all", "first")?,
+        presence_first: one_of("order", "presence", "fields")?,
+        words: DEFAULT_WORDS
+            .into_iter()
+            .map(|(key, default)| Ok((key, words.text(key)?.map_or_else(|| default.to_owned(), |own| own.text))))
+            .collect::<Result<_>>()?,
+    };
+    section.finish()?;
+    words.finish()?;
+    Ok(rules)
+}
+
+impl<'s> Loader<'s> {
+    fn compiler<'c>(&'c self, scope: &'c Scope) -> Compiler<'c> {
+        Compiler {
+            shapes: &self.shapes,
+            faults_by_field: self.faults_by_field,
+            scope,
+        }
+    }
+
+    /// The contract-wide answers of `[answer]`. Each kind has to be answered, by its own or by `any`.
+    fn wide_answers(&self, section: &Section<'s>) -> Result<WideAnswers> {
+        let scope = Scope::of(&[Group::Problem]);
+        let mut answers = WideAnswers::default();
+        if let Some((_, value)) = self.answers.get("any") {
+            self.used_answers.borrow_mut().insert("any".to_owned());
+            answers.any = Some(self.answer_of(value, "[answer] any", &scope)?);
+        }
+        for (wide, name, ..) in WIDE {
+            if let Some((_, value)) = self.answers.get(name) {
+                self.used_answers.borrow_mut().insert(name.to_owned());
+                answers
+                    .named
+                    .push((wide, self.answer_of(value, &format!("[answer] {name}"), &scope)?));
+            }
+        }
+        for (wide, name, ..) in WIDE {
+            // A body that is no object has no members, unless the contract has words of its own for it.
+            if wide != Wide::NotObject && answers.find(wide).is_none() {
+                let what = format!("no answer for `{name}`");
+                let hint = format!("add `{name} = {{ … }}` to [answer], or `any = {{ … }}` for all of its kind");
+                return Err(self.source.fault(section.span.clone(), what, hint));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What is declared and used by nobody is a mistake.
+    fn complain_about_unused(&self) -> Result<()> {
+        for (name, (key, _)) in &self.answers {
+            if !self.used_answers.borrow().contains(name) {
+                let what = format!("no route uses the answer `{name}`");
+                let wide: Vec<&str> = WIDE.iter().map(|row| row.1).collect();
+                let hint = super::section::did_you_mean(name, wide.into_iter());
+                return Err(self
+                    .source
+                    .fault(key.span.clone(), what, format!("{hint} (or remove it)")));
+            }
+        }
+        for (name, (key, _)) in &self.fields {
+            if !self.used_fields.borrow().contains(name) {
+                let what = format!("no route reads the field `{name}`");
+                return Err(self.source.fault(
+                    key.span.clone(),
+                    what,
+                    "name it in the `fields` of a route, or remove it",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+//! Reads answers: `{ status = 201, json = '…', set_cookies = ["token"] }`, or the name of one in `[answer]`.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::super::hole::Scope;
+use super::super::section::{Result, Section, did_you_mean};
+use super::super::template::{Template, TemplateFault};
+use super::super::{Answer, Body};
+use super::{Loader, json};
+use crate::diagnostic::Diagnostic;
+
+/// The media type of JSON answers unless one says otherwise.
+const JSON: &str = "application/json; charset=utf-8";
+
+impl<'s> Loader<'s> {
+    /// An answer written in place, or one of `[answer]` by its name.
+    pub(super) fn answer(&self, value: &'s Spanned<DeValue<'s>>, what: &str, scope: &Scope) -> Result<Arc<Answer>> {
+        let DeValue::String(name) = value.get_ref() else {
+            return self.answer_of(value, what, scope);
+        };
+        let Some((_, answer)) = self.answers.get(name.as_ref()) else {
+            let hint = did_you_mean(name, self.answers.keys().map(String::as_str));
+            return Err(self
+                .source
+                .fault(value.span(), format!("there is no answer `{name}` in [answer]"), hint));
+        };
+        self.used_answers.borrow_mut().insert(name.to_string());
+        self.answer_of(answer, &format!("[answer] {name}"), scope)
+    }
+
+    /// An answer written in place.
+    pub(super) fn answer_of(&self, value: &'s Spanned<DeValue<'s>>, what: &str, scope: &Scope) -> Result<Arc<Answer>> {
+        let section = Section::of(self.source, what, value)?;
+        let answer = Answer {
+            status: self.status(&section)?,
+            headers: self.headers(&section, scope)?,
+            body: self.body(&section, scope)?,
+            set_cookies: self.cookie_list(&section, "set_cookies", Some(scope))?,
+            clear_cookies: self.cookie_list(&section, "clear_cookies", None)?,
+        };
+        section.finish()?;
+        Ok(Arc::new(answer))
+    }
+
+    fn status(&self, section: &Section<'s>) -> Result<Option<StatusCode>> {
+        let number = section.number("status", 200..=599)?;
+        Ok(number.and_then(|number| StatusCode::from_u16(u16::try_from(number).ok()?).ok()))
+    }
+
+    fn headers(&self, section: &Section<'s>, scope: &Scope) -> Result<Vec<(HeaderName, Template)>> {
+        let mut headers = Vec::new();
+        for (key, value) in section.section("headers")?.entries() {
+            let (Ok(name), DeValue::String(text)) = (HeaderName::try_from(&key.text), value.get_ref()) else {
+                let hint = "write `headers = { X-Name = \"value\" }`";
+                return Err(self
+                    .source
+                    .fault(key.span, format!("`{}` is no header with a text", key.text), hint));
+            };
+            if HeaderValue::from_str(text).is_err() {
+                let hint = "use printable characters only";
+                return Err(self
+                    .source
+                    .fault(value.span(), "this cannot be the value of a header", hint));
+            }
+            let template = self
+                .compiler(scope)
+                .text(text)
+                .map_err(|fault| self.in_template(value, fault))?;
+            headers.push((name, template));
+        }
+        Ok(headers)
+    }
+
+    fn body(&self, section: &Section<'s>, scope: &Scope) -> Result<Body> {
+        let media_type = section.text("content_type")?;
+        match (section.value("json"), section.value("text")) {
+            (Some(_), Some(text)) => {
+                let hint = "keep one of the two";
+                Err(self
+                    .source
+                    .fault(text.span(), "an answer has `json` or `text`, not both", hint))
+            }
+            (Some(value), None) => {
+                let DeValue::String(text) = value.get_ref() else {
+                    return Err(section.wrong_type("json", value, "JSON in quotes"));
+                };
+                let parsed = json(self.source, value, text)?;
+                let template = self
+                    .compiler(scope)
+                    .json(&parsed)
+                    .map_err(|fault| self.in_template(value, fault))?;
+                let media_type = media_type.map_or_else(|| JSON.to_owned(), |own| own.text);
+                Ok(Body::Json(media_type, template))
+            }
+            (None, Some(value)) => {
+                let DeValue::String(text) = value.get_ref() else {
+                    return Err(section.wrong_type("text", value, "text in quotes"));
+                };
+                let template = self
+                    .compiler(scope)
+                    .text(text)
+                    .map_err(|fault| self.in_template(value, fault))?;
+                Ok(Body::Text(template))
+            }
+            (None, None) => Ok(Body::Empty),
+        }
+    }
+
+    fn cookie_list(&self, section: &Section<'s>, key: &str, scope: Option<&Scope>) -> Result<Vec<usize>> {
+        let mut indices = Vec::new();
+        for name in section.texts(key)? {
+            let Some(index) = self.cookies.iter().position(|cookie| cookie.name == name.text) else {
+                let hint = format!("declare it: `[cookie.{}]`", name.text);
+                return Err(self
+                    .source
+                    .fault(name.span, format!("there is no cookie `{}`", name.text), hint));
+            };
+            let holds_token = self
+                .cookies
+                .get(index)
+                .is_some_and(|c| c.value.shows(&super::super::hole::Hole::Token));
+            if holds_token && scope.is_some_and(|scope| !scope.has(super::super::hole::Group::Token)) {
+                let what = format!("the cookie `{}` holds a token, and there is none here", name.text);
+                return Err(self
+                    .source
+                    .fault(name.span, what, "set it where an outcome carries a token"));
+            }
+            indices.push(index);
+        }
+        Ok(indices)
+    }
+
+    /// Points at the place of a fault inside a template, if the text stands there as it is.
+    pub(super) fn in_template(&self, value: &Spanned<DeValue<'_>>, fault: TemplateFault) -> Diagnostic {
+        let span = value.span();
+        let written = self.source.text.get(span.clone()).unwrap_or_default();
+        let at = (!fault.at.is_empty()).then(|| written.find(&fault.at)).flatten();
+        let span = at.map_or(span.clone(), |at| span.start + at..span.start + at + fault.at.len());
+        self.source.fault(span, fault.what, fault.hint)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads fields: where a value stands, what it is to the action, and its rules with their words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::HeaderName;
+use doorward_core::action::Input;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::super::section::{Result, Section, Source, Text, did_you_mean};
+use super::super::{Condition, Field, Location, Rule};
+
+/// The longest length that a rule may ask for.
+const MAX_LENGTH: usize = 4096;
+
+/// Every field of the file by its name.
+pub(super) fn all<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<BTreeMap<String, (Text, Arc<Field>)>> {
+    let mut fields = BTreeMap::new();
+    for (key, value) in section.entries() {
+        let section = Section::of(source, format!("[field.{}]", key.text), value)?;
+        let field = Arc::new(field(source, &key, &section)?);
+        section.finish()?;
+        fields.insert(key.text.clone(), (key, field));
+    }
+    Ok(fields)
+}
+
+fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Result<Field> {
+    let is = section.required_text("is")?;
+    let (name, attribute) = is.text.split_once('.').unwrap_or((&is.text, ""));
+    let input = Input::ALL
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(input, _)| *input);
+    let Some(input) = input.filter(|input| (*input == Input::Attribute) != attribute.is_empty()) else {
+        let names = Input::ALL.iter().map(|(input, name)| match input {
+            Input::Attribute => "attribute.NAME",
+            _ => *name,
+        });
+        let hint = did_you_mean(&is.text, names);
+        return Err(source.fault(is.span, format!("a field cannot be `{}`", is.text), hint));
+    };
+    let at = match section.text("at")? {
+        Some(at) => location(source, &at)?,
+        None => location(source, key)?,
+    };
+    let strong = section.flag("strong")?;
+    if strong && !matches!(input, Input::Password | Input::NewPassword) {
+        let hint = "use `strong` on a new password";
+        return Err(source.fault(section.span.clone(), "only a new password can be strong", hint));
+    }
+    let json = section.flag("json")?;
+    if json && input != Input::Attribute {
+        let hint = "use `json` on `attribute.NAME`";
+        return Err(source.fault(section.span.clone(), "only a free attribute can be any JSON", hint));
+    }
+    let rules = rules(source, section)?;
+    if rules.is_empty() && !json {
+        return Err(section.missing("rules", "[{ present = true, else = \"…\" }]"));
+    }
+    Ok(Field {
+        label: label(&at),
+        at,
+        input,
+        attribute: attribute.to_owned(),
+        empty_is_absent: section.flag("empty_is_absent")?,
+        json,
+        strong,
+        rules,
+    })
+}
+
+/// What a field is called in faults: where it stands, without the place.
+fn label(at: &Location) -> String {
+    match at {
+        Location::Body(path) => path.join("."),
+        Location::Query(name) | Location::Path(name) => name.clone(),
+        Location::Header(name) => name.to_string(),
+    }
+}
+
+/// `email`, `fullname.firstname`, `query:name`, `header:x-name`, `path:id`, `body:name`.
+pub(super) fn location(source: &Source<'_>, at: &Text) -> Result<Location> {
+    let (place, name) = at.text.split_once(':').unwrap_or(("body", &at.text));
+    let location = match place {
+        "body" => Some(Location::Body(name.split('.').map(str::to_owned).collect())),
+        "query" => Some(Location::Query(name.to_owned())),
+        "path" => Some(Location::Path(name.to_owned())),
+        "header" => HeaderName::try_from(name).ok().map(Location::Header),
+        _ => None,
+    };
+    location
+        .filter(|_| name.split('.').all(|part| !part.is_empty()))
+        .ok_or_else(|| {
+            let hint = "write `name.member`, `query:name`, `header:name` or `path:name`";
+            source.fault(at.span.clone(), format!("`{}` is no place in a request", at.text), hint)
+        })
+}
+
+fn rules<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<Vec<Rule>> {
+    let Some(value) = section.value("rules") else {
+        return Ok(Vec::new());
+    };
+    let DeValue::Array(items) = value.get_ref() else {
+        return Err(section.wrong_type("rules", value, "a list of rules"));
+    };
+    items.iter().map(|item| rule(source, item)).collect()
+}
+
+fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>) -> Result<Rule> {
+    let section = Section::of(source, "a rule", item)?;
+    let mut conditions = Vec::new();
+    for (key, condition) in [
+        ("present", Condition::Present),
+        ("filled", Condition::Filled),
+        ("string", Condition::Text),
+    ] {
+        if section.flag(key)? {
+            conditions.push(condition);
+        }
+    }
+    conditions.extend(section.number("min", 1..=MAX_LENGTH)?.map(Condition::Min));
+    conditions.extend(section.number("max", 1..=MAX_LENGTH)?.map(Condition::Max));
+    match section.text("format")? {
+        Some(format) if format.text == "email" => conditions.push(Condition::Email),
+        Some(format) => {
+            let what = format!("there is no format `{}`", format.text);
+            return Err(source.fault(format.span, what, "there is: email"));
+        }
+        None => {}
+    }
+    conditions.extend(section.text("same_as")?.map(|other| Condition::SameAs(other.text)));
+    if conditions.is_empty() {
+        let hint = "there are: present, filled, string, min, max, format, same_as";
+        return Err(source.fault(item.span(), "this rule asks for nothing", hint));
+    }
+    let words = section.required_text("else")?.text;
+    section.finish()?;
+    Ok(Rule { conditions, words })
+}

@@ -1,0 +1,306 @@
+//! Reads routes: every outcome of the action is answered, every input it needs is demanded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::Method;
+use doorward_core::action::{Action, HasOutcome, Input, Need, OutcomeKind};
+use toml::de::DeValue;
+
+use super::super::hole::{Group, Hole, Scope};
+use super::super::section::{Result, Section, Text, did_you_mean};
+use super::super::wide::{WIDE, Wide};
+use super::super::{Answer, Body, Condition, Field, Location, Place, Route};
+use super::{Loader, field};
+
+/// The most routes of one contract.
+const MAX_ROUTES: usize = 200;
+
+pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Route>> {
+    let Some(value) = root.value("route") else {
+        return Err(root.missing("route", "…` under `[[route]]"));
+    };
+    let DeValue::Array(items) = value.get_ref() else {
+        return Err(loader
+            .source
+            .fault(value.span(), "a route begins with two brackets", "write `[[route]]`"));
+    };
+    if items.len() > MAX_ROUTES {
+        let what = format!("a contract has at most {MAX_ROUTES} routes");
+        return Err(loader.source.fault(value.span(), what, "split it into two contracts"));
+    }
+    let mut routes: Vec<Route> = Vec::new();
+    for item in items {
+        let section = Section::of(loader.source, "this route", item)?;
+        let (route, on) = route(loader, &section)?;
+        section.finish()?;
+        // Two routes may share a place only when conditions tell them apart.
+        for place in &route.places {
+            let same = routes.iter().find(|other| {
+                other.when == route.when
+                    && other
+                        .places
+                        .iter()
+                        .any(|at| at.method == place.method && at.path == place.path)
+            });
+            if same.is_some() {
+                let what = format!("two routes are `{} {}`", place.method, place.path);
+                return Err(loader
+                    .source
+                    .fault(on.span, what, "remove one, or tell them apart with `when`"));
+            }
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)> {
+    let named = section.required_text("action")?;
+    let Some(action) = Action::named(&named.text) else {
+        let hint = did_you_mean(&named.text, Action::ALL.iter().map(|action| action.table().name));
+        return Err(loader
+            .source
+            .fault(named.span, format!("there is no action `{}`", named.text), hint));
+    };
+    let Some(on) = section.texts("on")?.into_iter().next() else {
+        return Err(section.missing("on", "\"POST /login\""));
+    };
+    let mut places = Vec::new();
+    for (key, alias) in [("on", false), ("alias", true)] {
+        for text in section.texts(key)? {
+            places.push(place(loader, &text, alias)?);
+        }
+    }
+    let fields = fields(loader, section, action)?;
+    let mut answers = BTreeMap::new();
+    for outcome in action.table().outcomes {
+        if let Some(answer) = outcome_answer(loader, section, action, outcome, &fields)? {
+            answers.insert(outcome.kind, answer);
+        }
+    }
+    let mut wide = Vec::new();
+    for (kind, name, ..) in WIDE {
+        if let Some(value) = section.value(name) {
+            wide.push((kind, loader.answer(value, name, &Scope::of(&[Group::Problem]))?));
+        }
+    }
+    let route = Route {
+        wants_token: answers
+            .iter()
+            .any(|(kind, answer)| is_success(*kind) && shows_token(loader, answer)),
+        when: conditions(loader, section)?,
+        reauthenticate: !section.flag("trust_session")?,
+        switched: switched(loader, section, action)?,
+        places,
+        action,
+        fields,
+        answers,
+        wide,
+    };
+    if action == Action::Refresh && !loader.has_refresh {
+        let hint = "add `[token.refresh]` with `idle`, `lifetime` and `grace`";
+        return Err(loader
+            .source
+            .fault(named.span, "this contract has no refresh tokens to refresh", hint));
+    }
+    Ok((route, on))
+}
+
+fn is_success(kind: OutcomeKind) -> bool {
+    matches!(kind, OutcomeKind::Ok | OutcomeKind::Created)
+}
+
+fn shows_token(loader: &Loader<'_>, answer: &Answer) -> bool {
+    let in_body = match &answer.body {
+        Body::Json(_, template) | Body::Text(template) => template.shows(&Hole::Token),
+        Body::Empty => false,
+    };
+    let cookies = answer.set_cookies.iter().filter_map(|index| loader.cookies.get(*index));
+    in_body
+        || answer.headers.iter().any(|(_, template)| template.shows(&Hole::Token))
+        || cookies.into_iter().any(|cookie| cookie.value.shows(&Hole::Token))
+}
+
+fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
+    let fault = |what: String| {
+        let hint = "write a method and a path, as in \"POST /users/login\" or \"DELETE /sessions/{id}\"";
+        loader.source.fault(text.span.clone(), what, hint)
+    };
+    let Some((method, path)) = text.text.split_once(' ') else {
+        return Err(fault(format!("`{}` is no method and path", text.text)));
+    };
+    let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let Some(method) = known.into_iter().find(|known| known.as_str() == method) else {
+        return Err(fault(format!("a route cannot answer the method `{method}`")));
+    };
+    let segments_are_plain = |path: &str| {
+        path.split('/').skip(1).all(|segment| {
+            let name = segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'))
+                .unwrap_or(segment);
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+        })
+    };
+    if !path.starts_with('/') || (path != "/" && !segments_are_plain(path)) {
+        return Err(fault(format!("`{path}` is no path")));
+    }
+    Ok(Place {
+        method,
+        path: path.to_owned(),
+        alias,
+    })
+}
+
+fn conditions(loader: &Loader<'_>, section: &Section<'_>) -> Result<Vec<(Location, String)>> {
+    let mut conditions = Vec::new();
+    let when = section.section("when")?;
+    for (key, value) in when.entries() {
+        let DeValue::String(text) = value.get_ref() else {
+            return Err(when.wrong_type(&key.text, value, "text in quotes"));
+        };
+        conditions.push((field::location(loader.source, &key)?, text.to_string()));
+    }
+    Ok(conditions)
+}
+
+fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Result<Vec<Arc<Field>>> {
+    let table = action.table();
+    let mut fields: Vec<Arc<Field>> = Vec::new();
+    for name in section.texts("fields")? {
+        let Some((_, field)) = loader.fields.get(&name.text) else {
+            let hint = did_you_mean(&name.text, loader.fields.keys().map(String::as_str));
+            return Err(loader
+                .source
+                .fault(name.span, format!("there is no field `{}`", name.text), hint));
+        };
+        if !table.inputs.iter().any(|takes| takes.input == field.input) {
+            let takes: Vec<&str> = table.inputs.iter().map(|takes| takes.input.name()).collect();
+            let what = format!(
+                "`{}` does not take the {} that `{}` is",
+                table.name,
+                field.input.name(),
+                name.text
+            );
+            return Err(loader
+                .source
+                .fault(name.span, what, format!("it takes: {}", takes.join(", "))));
+        }
+        loader.used_fields.borrow_mut().insert(name.text.clone());
+        fields.push(Arc::clone(field));
+    }
+    for takes in table.inputs.iter().filter(|takes| takes.need == Need::Required) {
+        if !fields.iter().any(|field| field.input == takes.input && demands(field)) {
+            return Err(needs(loader, section, action, &[takes.input]));
+        }
+    }
+    let one_of: Vec<Input> = table
+        .inputs
+        .iter()
+        .filter(|takes| takes.need == Need::OneOf)
+        .map(|t| t.input)
+        .collect();
+    if !one_of.is_empty()
+        && !fields
+            .iter()
+            .any(|field| one_of.contains(&field.input) && demands(field))
+    {
+        return Err(needs(loader, section, action, &one_of));
+    }
+    for rule in fields.iter().flat_map(|field| &field.rules) {
+        for condition in &rule.conditions {
+            if let Condition::SameAs(other) = condition
+                && !fields.iter().any(|field| field.label == *other)
+            {
+                let what = format!("`same_as` names `{other}`, which this route does not read");
+                return Err(loader
+                    .source
+                    .fault(section.span.clone(), what, "add the field to `fields`"));
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// Whether a request without this field is refused.
+fn demands(field: &Field) -> bool {
+    let conditions = || field.rules.iter().flat_map(|rule| &rule.conditions);
+    conditions().any(|condition| matches!(condition, Condition::Present | Condition::Filled))
+        && conditions().any(|condition| !matches!(condition, Condition::Present))
+        || matches!(field.at, Location::Path(_))
+}
+
+fn needs(
+    loader: &Loader<'_>,
+    section: &Section<'_>,
+    action: Action,
+    inputs: &[Input],
+) -> crate::diagnostic::Diagnostic {
+    let names: Vec<&str> = inputs.iter().map(|input| input.name()).collect();
+    let what = format!(
+        "`{}` needs {}, and no field of this route demands it as text",
+        action.table().name,
+        names.join(" or ")
+    );
+    let hint = "name a field with `{ filled = true, … }`, or `{ present = true, min = 1, … }`, in `fields`";
+    loader.source.fault(section.span.clone(), what, hint)
+}
+
+fn outcome_answer<'s>(
+    loader: &Loader<'s>,
+    section: &Section<'s>,
+    action: Action,
+    outcome: &HasOutcome,
+    fields: &[Arc<Field>],
+) -> Result<Option<Arc<Answer>>> {
+    let name = outcome.kind.name();
+    let Some(value) = section.value(name) else {
+        // Without fields nothing can be invalid.
+        if outcome.kind == OutcomeKind::Invalid && fields.is_empty() {
+            return Ok(None);
+        }
+        let what = format!("the outcome `{name}` of `{}` has no answer", action.table().name);
+        let hint = format!(
+            "add `{name} = {{ status = …, json = '…' }}`. It happens so: {}",
+            outcome.when
+        );
+        return Err(loader.source.fault(section.span.clone(), what, hint));
+    };
+    let answer = loader.answer(value, name, &Scope::outcome(outcome, loader.has_refresh))?;
+    if answer.status.is_none() {
+        let what = format!("the answer to `{name}` has no status");
+        return Err(loader.source.fault(value.span(), what, "add `status = …`"));
+    }
+    Ok(Some(answer))
+}
+
+/// `[route.with.SWITCH]`: answers that a switch replaces.
+fn switched<'s>(
+    loader: &Loader<'s>,
+    section: &Section<'s>,
+    action: Action,
+) -> Result<Vec<(String, OutcomeKind, Arc<Answer>)>> {
+    let mut switched = Vec::new();
+    for (key, value) in section.section("with")?.entries() {
+        if !loader.switches.contains_key(&key.text) {
+            let hint = format!("declare it: `[switch.{}]` with `about = \"…\"`", key.text);
+            return Err(loader
+                .source
+                .fault(key.span, format!("there is no switch `{}`", key.text), hint));
+        }
+        let with = Section::of(loader.source, format!("[route.with.{}]", key.text), value)?;
+        for outcome in action.table().outcomes {
+            if let Some(value) = with.value(outcome.kind.name()) {
+                let scope = Scope::outcome(outcome, loader.has_refresh);
+                let answer = loader.answer(value, outcome.kind.name(), &scope)?;
+                switched.push((key.text.clone(), outcome.kind, answer));
+            }
+        }
+        with.finish()?;
+    }
+    Ok(switched)
+}
+
+/// A contract-wide answer that no switch or route changes has a row in the list; nothing else is wide.
+const _: () = assert!(WIDE.len() == Wide::Internal as usize + 1);

@@ -1,0 +1,181 @@
+//! Reads `[token]` and `[cookie.…]`.
+
+use std::time::Duration;
+
+use doorward_core::auth::RefreshGrant;
+use doorward_core::token::REGISTERED_CLAIMS;
+use serde_json::Value;
+use toml::de::DeValue;
+
+use super::super::hole::{Group, Scope};
+use super::super::section::{Result, Section, Source, Text};
+use super::super::{Cookie, SameSite, TokenRules, TokenSource};
+use super::{Loader, json};
+
+/// The longest life of anything, in days. Browsers keep no cookie longer than 400.
+const MAX_DAYS: u64 = 400;
+/// For how long a refresh token may be used twice, at the longest.
+const MAX_GRACE: Duration = Duration::from_secs(60);
+
+pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<TokenRules> {
+    let lifetime = life(section, "lifetime", "24h")?;
+    let refresh = match section.value("refresh") {
+        Some(value) => Some(refresh(&Section::of(loader.source, "[token.refresh]", value)?)?),
+        None => None,
+    };
+    let mut sources = Vec::new();
+    for from in section.texts("from")? {
+        sources.push(token_source(loader.source, &from)?);
+    }
+    if sources.is_empty() {
+        return Err(section.missing("from", "[\"bearer\"]"));
+    }
+    let Some(value) = section.value("claims") else {
+        return Err(section.missing("claims", "'{\"id\": \"{account.number}\"}'"));
+    };
+    let DeValue::String(text) = value.get_ref() else {
+        return Err(section.wrong_type("claims", value, "JSON in quotes"));
+    };
+    let claims = json(loader.source, value, text)?;
+    let Value::Object(members) = &claims else {
+        return Err(loader
+            .source
+            .fault(value.span(), "the claims are no JSON object", "write '{\"name\": …}'"));
+    };
+    if let Some(taken) = members.keys().find(|key| REGISTERED_CLAIMS.contains(&key.as_str())) {
+        let hint = format!("call it something else than: {}", REGISTERED_CLAIMS.join(", "));
+        return Err(loader
+            .source
+            .fault(value.span(), format!("the claim `{taken}` is the server's own"), hint));
+    }
+    let scope = Scope::of(&[Group::Account]);
+    let claims = loader
+        .compiler(&scope)
+        .json(&claims)
+        .map_err(|fault| loader.in_template(value, fault))?;
+    section.finish()?;
+    Ok(TokenRules {
+        lifetime,
+        refresh,
+        claims,
+        sources,
+    })
+}
+
+fn refresh(section: &Section<'_>) -> Result<RefreshGrant> {
+    let grant = RefreshGrant {
+        idle: life(section, "idle", "30d")?,
+        lifetime: life(section, "lifetime", "90d")?,
+        grace: life(section, "grace", "10s")?,
+    };
+    section.finish()?;
+    if grant.grace > MAX_GRACE {
+        let what = format!(
+            "a grace of more than {} s lets a stolen refresh token work",
+            MAX_GRACE.as_secs()
+        );
+        return Err(section
+            .source
+            .fault(section.span.clone(), what, "write `grace = \"10s\"`"));
+    }
+    Ok(grant)
+}
+
+fn token_source(source: &Source<'_>, from: &Text) -> Result<TokenSource> {
+    match from.text.split_once(':') {
+        None if from.text == "bearer" => Ok(TokenSource::Scheme("Bearer".to_owned())),
+        None if from.text == "bare" => Ok(TokenSource::Bare),
+        Some(("scheme", word)) if !word.is_empty() => Ok(TokenSource::Scheme(word.to_owned())),
+        Some(("cookie", name)) if !name.is_empty() => Ok(TokenSource::Cookie(name.to_owned())),
+        _ => {
+            let hint = "there are: bearer, scheme:WORD, bare, cookie:NAME";
+            Err(source.fault(from.span.clone(), format!("no token comes from `{}`", from.text), hint))
+        }
+    }
+}
+
+pub(super) fn cookies<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<Vec<Cookie>> {
+    let mut cookies = Vec::new();
+    for (key, value) in section.entries() {
+        if !key
+            .text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        {
+            let hint = "use letters, digits, `-`, `_` and `.`";
+            return Err(loader
+                .source
+                .fault(key.span, format!("`{}` is no name for a cookie", key.text), hint));
+        }
+        let section = Section::of(loader.source, format!("[cookie.{}]", key.text), value)?;
+        cookies.push(cookie(loader, key, &section)?);
+        section.finish()?;
+    }
+    Ok(cookies)
+}
+
+fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<Cookie> {
+    let same_site = match section.text("same_site")? {
+        None => SameSite::Lax,
+        Some(text) => match text.text.as_str() {
+            "Lax" => SameSite::Lax,
+            "Strict" => SameSite::Strict,
+            "None" => SameSite::None,
+            _ => {
+                let what = format!("`{}` is no SameSite", text.text);
+                return Err(loader.source.fault(text.span, what, "there are: Lax, Strict, None"));
+            }
+        },
+    };
+    let scope = Scope::of(&[Group::Token, Group::Account, Group::Refresh]);
+    let value = section
+        .text("value")?
+        .map_or_else(|| "{token}".to_owned(), |value| value.text);
+    let value = loader
+        .compiler(&scope)
+        .text(&value)
+        .map_err(|fault| match section.value("value") {
+            Some(at) => loader.in_template(at, fault),
+            None => loader.source.fault(section.span.clone(), fault.what, fault.hint),
+        })?;
+    let max_age = match section.value("max_age") {
+        Some(_) => Some(life(section, "max_age", "24h")?),
+        None => None,
+    };
+    Ok(Cookie {
+        name: key.text,
+        value,
+        same_site,
+        path: section.text("path")?.map_or_else(|| "/".to_owned(), |path| path.text),
+        http_only: !section.flag("scripts_can_read")?,
+        max_age,
+        clear_only_if_sent: section.flag("clear_only_if_sent")?,
+    })
+}
+
+/// A duration such as `10s`, `15m`, `24h` or `30d`.
+fn life(section: &Section<'_>, key: &str, example: &str) -> Result<Duration> {
+    let Some(text) = section.text(key)? else {
+        return Err(section.missing(key, &format!("\"{example}\"")));
+    };
+    let digits = text.text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.text.get(digits.len()..) {
+        Some("s") => Some(1),
+        Some("m") => Some(60),
+        Some("h") => Some(60 * 60),
+        Some("d") => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let seconds = digits
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=MAX_DAYS * 24 * 60 * 60).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        let hint = format!("write a number and s, m, h or d, up to {MAX_DAYS} days: \"{example}\"");
+        section
+            .source
+            .fault(text.span, format!("`{}` is no duration", text.text), hint)
+    })
+}

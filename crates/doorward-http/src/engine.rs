@@ -1,0 +1,491 @@
+//! The engine: from a request to an answer, by contract.
+//!
+//! Find the route, read the body, try the rules, run the action, word the outcome: one function each, the same
+//! for every route of every contract. The surprise: actions that change something run in a task of their own,
+//! so that a client that hangs up cannot leave one half done.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::http::{Method, Request, Response};
+use doorward_core::action::{Call, Outcome};
+use doorward_core::auth::Grant;
+use doorward_core::realm::Realm;
+use doorward_core::session::{Client, MAX_USER_AGENT};
+use doorward_core::{Auth, Error, SetupError, random};
+use serde_json::Value;
+
+use crate::contract::render::{Filling, WordedFault};
+use crate::contract::wide::Wide;
+use crate::contract::{Contract, Route};
+use crate::metrics::Metrics;
+use crate::settings::{Network, Settings};
+
+mod answer;
+mod body;
+mod cookie;
+mod field;
+mod form;
+mod origin;
+mod presented;
+mod strict_json;
+mod table;
+
+pub(crate) use answer::COMMON_HEADERS;
+pub(crate) use table::full_path;
+use table::{Found, Table};
+
+/// A contract and where it is served.
+#[derive(Clone)]
+pub struct Mount {
+    /// The contract.
+    pub contract: Arc<Contract>,
+    /// `""` for the root, else `/…` without a slash at the end.
+    pub prefix: String,
+}
+
+/// A mounted contract with what it needs to run.
+pub(crate) struct Mounted {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) prefix: String,
+    realm: Realm,
+    grant: Grant,
+    origins: origin::Origins,
+    /// The switches that are on.
+    switches: Vec<String>,
+}
+
+/// What is known of a request before anything is decided.
+#[derive(Debug)]
+pub struct RequestFacts {
+    /// The method.
+    pub method: Method,
+    /// The path, as it came, without the query.
+    pub path: String,
+    /// The media type of the body, as it came; `undefined` when there is none.
+    pub content_type: String,
+    /// Names the request in the log and in the `x-request-id` header.
+    pub id: String,
+    /// Whether cookies for this client have to be `Secure`.
+    secure: bool,
+}
+
+/// Serves contracts.
+pub(crate) struct Engine {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) mounts: Vec<Arc<Mounted>>,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    table: Table,
+    proxies: Vec<Network>,
+}
+
+/// The answer to a request and what the log says about it.
+struct Answered<'e> {
+    response: Response<Body>,
+    mounted: &'e Mounted,
+    action: &'static str,
+    outcome: &'static str,
+}
+
+impl Engine {
+    pub(crate) async fn new(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> Result<Self, SetupError> {
+        let proxies = settings
+            .trusted_proxies
+            .iter()
+            .map(|text| Network::parse(text))
+            .collect::<Result<_, _>>()?;
+        check_switches(&mounts, &settings)?;
+        let mut mounted = Vec::new();
+        for mount in mounts {
+            let realm = auth.realm(&mount.contract.realm).await;
+            let realm = realm.map_err(|e| SetupError::new(e.to_string(), "check that the database can be reached"))?;
+            mounted.push(Arc::new(Mounted::new(mount, realm, &settings)?));
+        }
+        Ok(Self {
+            table: Table::new(&mounted)?,
+            mounts: mounted,
+            metrics: Metrics::default(),
+            auth,
+            settings,
+            proxies,
+        })
+    }
+
+    async fn answer(&self, facts: &RequestFacts, request: Request<Body>) -> Option<Answered<'_>> {
+        let found = self.table.find(&facts.method, &facts.path, &self.mounts)?;
+        let mounted = self.mounts.get(found.mount())?;
+        let origin = mounted.origins.judge(request.headers(), &facts.method);
+        let mut answered = match &found {
+            Found::Routes { .. } | Found::WrongMethod { .. } if origin.is_preflight => Answered {
+                response: origin.preflight(found.methods()),
+                mounted,
+                action: "preflight",
+                outcome: "ok",
+            },
+            Found::Routes { routes, variables, .. } => {
+                self.run_route(facts, mounted, routes, variables, &origin, request)
+                    .await
+            }
+            Found::WrongMethod { methods, .. } => {
+                let mut answered = self.refuse(facts, mounted, None, Wide::MethodNotAllowed, None);
+                if answered.response.status() == axum::http::StatusCode::METHOD_NOT_ALLOWED {
+                    answer::allow(&mut answered.response, methods);
+                }
+                answered
+            }
+            Found::Nothing { .. } => self.refuse(facts, mounted, None, Wide::NotFound, None),
+        };
+        origin.decorate(&mut answered.response);
+        Some(answered)
+    }
+
+    async fn run_route<'e>(
+        &'e self,
+        facts: &RequestFacts,
+        mounted: &'e Arc<Mounted>,
+        routes: &[usize],
+        variables: &[String],
+        origin: &origin::Judged,
+        request: Request<Body>,
+    ) -> Answered<'e> {
+        let candidates: Vec<&Route> = routes
+            .iter()
+            .filter_map(|index| mounted.contract.routes.get(*index))
+            .collect();
+        let (parts, stream) = request.into_parts();
+        let mut body = Value::Null;
+        if candidates.iter().any(|route| route.reads_body()) {
+            if origin.is_foreign && body::is_form(&parts.headers) {
+                return self.refuse(facts, mounted, candidates.first().copied(), Wide::Forbidden, None);
+            }
+            match body::read(&mounted.contract, &parts.headers, stream, self.settings.body_timeout).await {
+                Ok(read) => body = read,
+                Err((wide, why)) => {
+                    return self.refuse(facts, mounted, candidates.first().copied(), wide, why.as_deref());
+                }
+            }
+        }
+        let request = field::Request {
+            parts: &parts,
+            body: &body,
+            variables,
+        };
+        let Some(route) = candidates
+            .into_iter()
+            .find(|route| request.meets(route, &mounted.contract))
+        else {
+            return self.refuse(facts, mounted, None, Wide::NotFound, None);
+        };
+        let action = route.action.table();
+        let inputs = match request.inputs(route, &mounted.contract) {
+            Ok(inputs) => inputs,
+            Err(faults) => {
+                return self.outcome(
+                    facts,
+                    mounted,
+                    route,
+                    &parts.headers,
+                    &Outcome::invalid(Vec::new()),
+                    &faults,
+                );
+            }
+        };
+        let cookies = action.safe || !origin.is_foreign;
+        let presented = presented::tokens(&mounted.contract, &parts.headers, cookies && action.token, action.token);
+        let client = self.client(&parts);
+        match self
+            .run_action(Arc::clone(mounted), route, presented, inputs, client)
+            .await
+        {
+            Ok(outcome) => {
+                let faults = field::worded(&outcome.carried.faults, route, &mounted.contract);
+                self.outcome(facts, mounted, route, &parts.headers, &outcome, &faults)
+            }
+            Err(error) => self.failed(facts, mounted, route, &error),
+        }
+    }
+
+    async fn run_action(
+        &self,
+        mounted: Arc<Mounted>,
+        route: &Route,
+        presented: doorward_core::token::Presented,
+        inputs: doorward_core::action::Inputs,
+        client: Client,
+    ) -> Result<Outcome, Error> {
+        let (auth, action) = (Arc::clone(&self.auth), route.action);
+        let (wants_token, reauthenticate) = (route.wants_token, route.reauthenticate);
+        let run = async move {
+            let call = Call {
+                realm: &mounted.realm,
+                grant: &mounted.grant,
+                wants_token,
+                reauthenticate,
+                presented,
+                inputs,
+                client,
+            };
+            action.run(&auth, call).await
+        };
+        if action.table().safe {
+            return run.await;
+        }
+        tokio::spawn(run)
+            .await
+            .unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+
+    /// Words an outcome.
+    fn outcome<'e>(
+        &self,
+        facts: &RequestFacts,
+        mounted: &'e Mounted,
+        route: &Route,
+        headers: &HeaderMap,
+        outcome: &Outcome,
+        faults: &[WordedFault],
+    ) -> Answered<'e> {
+        let filling = Filling {
+            request: Some(facts),
+            carried: Some(&outcome.carried),
+            faults,
+            ..Filling::default()
+        };
+        let switched = route
+            .switched
+            .iter()
+            .find(|(switch, kind, _)| *kind == outcome.kind && mounted.switches.contains(switch));
+        let answer = switched
+            .map(|(_, _, answer)| answer)
+            .or_else(|| route.answers.get(&outcome.kind));
+        let Some(answer) = answer else {
+            let error = Error::internal(format!("no answer for {:?}", outcome.kind));
+            return self.failed(facts, mounted, route, &error);
+        };
+        Answered {
+            response: answer::build(answer, None, &filling, mounted, headers),
+            mounted,
+            action: route.action.table().name,
+            outcome: outcome.kind.name(),
+        }
+    }
+
+    /// Words an error. Its cause is logged here, once, and never shown.
+    fn failed<'e>(&self, facts: &RequestFacts, mounted: &'e Mounted, route: &Route, error: &Error) -> Answered<'e> {
+        let (wide, retry_after) = match error {
+            Error::Throttled { retry_after } => (Wide::Throttled, Some(*retry_after)),
+            Error::Busy { retry_after } => (Wide::Busy, Some(*retry_after)),
+            Error::Unavailable(_) => (Wide::Unavailable, Some(answer::RETRY_UNAVAILABLE)),
+            Error::Internal(_) => (Wide::Internal, None),
+        };
+        match error {
+            Error::Throttled { .. } | Error::Busy { .. } => {}
+            _ => tracing::error!(id = facts.id, %error, "a request failed"),
+        }
+        let mut answered = self.refuse_in(
+            facts,
+            mounted,
+            Some(route),
+            wide,
+            None,
+            retry_after.map(answer::whole_seconds),
+        );
+        answered.action = route.action.table().name;
+        answered
+    }
+
+    fn refuse<'e>(
+        &self,
+        facts: &RequestFacts,
+        mounted: &'e Mounted,
+        route: Option<&Route>,
+        wide: Wide,
+        why: Option<&str>,
+    ) -> Answered<'e> {
+        self.refuse_in(facts, mounted, route, wide, why, None)
+    }
+
+    /// A contract-wide answer, in the route's own words if it has some.
+    fn refuse_in<'e>(
+        &self,
+        facts: &RequestFacts,
+        mounted: &'e Mounted,
+        route: Option<&Route>,
+        wide: Wide,
+        why: Option<&str>,
+        retry_after: Option<u64>,
+    ) -> Answered<'e> {
+        let own = route
+            .and_then(|route| route.wide.iter().find(|(is, _)| *is == wide))
+            .map(|(_, answer)| answer);
+        let answer = own.or_else(|| mounted.contract.answers.find(wide));
+        let (_, name, status, reason) = wide.row();
+        let status = answer.and_then(|answer| answer.status).unwrap_or(*status);
+        let filling = Filling {
+            request: Some(facts),
+            problem: Some((wide, status, why.unwrap_or(reason))),
+            retry_after,
+            ..Filling::default()
+        };
+        let mut response = match answer {
+            Some(answer) => answer::build(answer, Some(status), &filling, mounted, &HeaderMap::new()),
+            None => answer::bare(status),
+        };
+        answer::refused(&mut response, wide, retry_after);
+        Answered {
+            response,
+            mounted,
+            action: "none",
+            outcome: name,
+        }
+    }
+
+    /// Who calls: the peer, or whom the trusted proxies before it name.
+    fn client(&self, parts: &axum::http::request::Parts) -> Client {
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip());
+        let is_proxy = |address: IpAddr| self.proxies.iter().any(|network| network.contains(address));
+        let mut address = peer;
+        if peer.is_some_and(is_proxy) {
+            let forwarded = parts.headers.get_all("x-forwarded-for");
+            let hops = forwarded
+                .iter()
+                .filter_map(|value| value.to_str().ok())
+                .flat_map(|value| value.split(','));
+            let hops: Vec<&str> = hops.map(str::trim).collect();
+            // From the right: each hop was written by the one after it. What is no address ends the chain.
+            for hop in hops.into_iter().rev() {
+                let Ok(hop) = hop.parse::<IpAddr>() else { break };
+                address = Some(hop);
+                if !is_proxy(hop) {
+                    break;
+                }
+            }
+        }
+        let agent = parts
+            .headers
+            .get("user-agent")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let mut user_agent = agent.unwrap_or_default().into_owned();
+        user_agent.truncate(
+            (0..=MAX_USER_AGENT.min(user_agent.len()))
+                .rev()
+                .find(|at| user_agent.is_char_boundary(*at))
+                .unwrap_or(0),
+        );
+        Client {
+            address: address.map(|address| address.to_canonical()),
+            user_agent,
+        }
+    }
+}
+
+impl Mounted {
+    fn new(mount: Mount, realm: Realm, settings: &Settings) -> Result<Self, SetupError> {
+        let Mount { contract, prefix } = mount;
+        let claims = Arc::clone(&contract);
+        let grant = Grant {
+            lifetime: contract.token.lifetime,
+            refresh: contract.token.refresh,
+            claims: Box::new(move |account| {
+                let filling = Filling {
+                    account: Some(account),
+                    ..Filling::default()
+                };
+                serde_json::from_str(&claims.token.claims.rendered(&filling)).unwrap_or_default()
+            }),
+        };
+        let on = settings
+            .switches
+            .iter()
+            .filter_map(|switch| switch.strip_prefix(&format!("{}.", contract.name)));
+        Ok(Self {
+            origins: origin::Origins::new(contract.origins.iter().chain(&settings.origins))?,
+            switches: on.map(str::to_owned).collect(),
+            contract,
+            prefix,
+            realm,
+            grant,
+        })
+    }
+}
+
+fn check_switches(mounts: &[Mount], settings: &Settings) -> Result<(), SetupError> {
+    let known: Vec<String> = mounts
+        .iter()
+        .flat_map(|mount| {
+            mount
+                .contract
+                .switches
+                .keys()
+                .map(|switch| format!("{}.{switch}", mount.contract.name))
+        })
+        .collect();
+    match settings.switches.iter().find(|switch| !known.contains(switch)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let hint = format!("the contracts that are served have: {}", known.join(", "));
+            Err(SetupError::new(format!("switches: there is no `{unknown}`"), hint))
+        }
+    }
+}
+
+/// The one handler.
+pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let started = engine.auth.clock().instant();
+    let facts = RequestFacts {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        content_type: content_type(request.headers()),
+        id: request_id(),
+        secure: cookie::secure(engine.settings.secure_cookies, request.headers(), request.uri()),
+    };
+    let Some(answered) = engine.answer(&facts, request).await else {
+        // Nothing is mounted at all.
+        return answer::bare(axum::http::StatusCode::NOT_FOUND);
+    };
+    let mut response = answered.response;
+    answer::common_headers(&mut response, &facts.id);
+    let contract = answered.mounted.contract.name.as_str();
+    engine
+        .metrics
+        .request(contract, answered.action, response.status(), elapsed(&engine, started));
+    tracing::info!(
+        target: "request",
+        id = facts.id,
+        method = %facts.method,
+        path = facts.path,
+        status = response.status().as_u16(),
+        contract,
+        action = answered.action,
+        outcome = answered.outcome,
+        micros = u64::try_from(elapsed(&engine, started).as_micros()).unwrap_or(u64::MAX),
+    );
+    response
+}
+
+fn elapsed(engine: &Engine, started: Instant) -> std::time::Duration {
+    engine.auth.clock().instant().duration_since(started)
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value: &HeaderValue| value.to_str().ok());
+    value.unwrap_or("undefined").to_owned()
+}
+
+/// 64 random bits in hex: enough to find a line in a log. Not a secret, so no reason to fail.
+fn request_id() -> String {
+    random::bytes::<8>().map_or_else(
+        |_| "none".to_owned(),
+        |bytes| format!("{:016x}", u64::from_be_bytes(bytes)),
+    )
+}

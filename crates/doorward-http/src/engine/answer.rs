@@ -1,0 +1,120 @@
+//! Builds responses from answers, and the headers that every response has.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{HeaderName, Method, Response, StatusCode};
+
+use super::{Mounted, cookie};
+use crate::contract::render::Filling;
+use crate::contract::wide::Wide;
+use crate::contract::{Answer, Body as Content};
+
+/// When to try again while the store cannot answer.
+pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+
+/// A response from an answer. `status` is for contract-wide answers, which may leave it to their kind.
+pub(super) fn build(
+    answer: &Answer,
+    status: Option<StatusCode>,
+    filling: &Filling<'_>,
+    mounted: &Mounted,
+    request: &HeaderMap,
+) -> Response<Body> {
+    let mut bytes = Vec::with_capacity(512);
+    let media_type = match &answer.body {
+        Content::Empty => None,
+        Content::Json(media_type, template) => {
+            template.render(filling, &mut bytes);
+            HeaderValue::from_str(media_type).ok()
+        }
+        Content::Text(template) => {
+            template.render(filling, &mut bytes);
+            Some(HeaderValue::from_static("text/plain; charset=utf-8"))
+        }
+    };
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status.or(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(media_type) = media_type {
+        headers.insert(header::CONTENT_TYPE, media_type);
+    }
+    for (name, template) in &answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&template.rendered(filling)) {
+            headers.append(name, value);
+        }
+    }
+    let cookies = &mounted.contract.cookies;
+    for cookie in answer.set_cookies.iter().filter_map(|index| cookies.get(*index)) {
+        append(headers, cookie::set(cookie, filling, mounted.contract.token.lifetime));
+    }
+    for cookie in answer.clear_cookies.iter().filter_map(|index| cookies.get(*index)) {
+        let sent = super::presented::cookies(request).any(|(name, _)| name == cookie.name);
+        if sent || !cookie.clear_only_if_sent {
+            append(headers, cookie::clear(cookie, filling));
+        }
+    }
+    response
+}
+
+fn append(headers: &mut HeaderMap, cookie: String) {
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        headers.append(header::SET_COOKIE, value);
+    }
+}
+
+/// A response without a body, for the case that no contract is there to word it.
+pub(super) fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// What a contract-wide answer has beside its words.
+pub(super) fn refused(response: &mut Response<Body>, wide: Wide, retry_after: Option<u64>) {
+    let headers = response.headers_mut();
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    // The rest of the body is not going to be read.
+    if matches!(wide, Wide::TooLarge | Wide::Timeout) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Which methods a path has (RFC 9110 section 10.2.1).
+pub(super) fn allow(response: &mut Response<Body>, methods: &[Method]) {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+}
+
+/// The headers of every response: answers of a sign-in server are kept by nobody and are no documents.
+pub(crate) const COMMON_HEADERS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// Adds them, and the id of the request.
+pub(super) fn common_headers(response: &mut Response<Body>, id: &str) {
+    const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    for (name, value) in COMMON_HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// A wait in whole seconds, never less than it is.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}

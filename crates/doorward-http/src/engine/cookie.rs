@@ -1,0 +1,137 @@
+//! Writes cookies (RFC 6265 section 4.1). Clearing repeats the attributes: browsers take another path or
+//! another flag for another cookie.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Uri};
+
+use crate::contract::render::Filling;
+use crate::contract::{Cookie, SameSite};
+use crate::settings::SecureCookies;
+
+/// A cookie with its value.
+pub(super) fn set(cookie: &Cookie, filling: &Filling<'_>, token_lifetime: Duration) -> String {
+    let value = cookie.value.rendered(filling);
+    let max_age = cookie.max_age.unwrap_or(token_lifetime).as_secs();
+    format!(
+        "{}={}; Max-Age={max_age}{}",
+        cookie.name,
+        encoded(&value),
+        attributes(cookie, filling)
+    )
+}
+
+/// The same cookie with no value and an expiry in the past.
+pub(super) fn clear(cookie: &Cookie, filling: &Filling<'_>) -> String {
+    let past = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    format!("{}=; {past}{}", cookie.name, attributes(cookie, filling))
+}
+
+fn attributes(cookie: &Cookie, filling: &Filling<'_>) -> String {
+    let same_site = match cookie.same_site {
+        SameSite::Lax => "Lax",
+        SameSite::Strict => "Strict",
+        SameSite::None => "None",
+    };
+    // Browsers refuse SameSite=None without Secure.
+    let secure = cookie.same_site == SameSite::None || filling.request.is_none_or(|request| request.secure);
+    let http_only = if cookie.http_only { "; HttpOnly" } else { "" };
+    let secure = if secure { "; Secure" } else { "" };
+    format!("; Path={}{http_only}; SameSite={same_site}{secure}", cookie.path)
+}
+
+/// The value with every byte that a cookie cannot hold as `%XX`.
+fn encoded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_graphic() && !b"\"%,;\\".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Whether cookies for this request have to be `Secure`.
+pub(super) fn secure(setting: SecureCookies, headers: &HeaderMap, uri: &Uri) -> bool {
+    match setting {
+        SecureCookies::Always => true,
+        SecureCookies::Never => false,
+        SecureCookies::Auto => {
+            let text = |name: &str| {
+                headers
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default()
+            };
+            let over_tls = text("x-forwarded-proto")
+                .split(',')
+                .any(|proto| proto.trim().eq_ignore_ascii_case("https"))
+                || text("forwarded").to_ascii_lowercase().contains("proto=https");
+            let host = uri
+                .authority()
+                .map_or_else(|| text("host"), |authority| authority.as_str());
+            over_tls || !is_loopback(host_name(host))
+        }
+    }
+}
+
+/// The host without its port.
+pub(super) fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// Whether a host is a name of this machine.
+pub(super) fn is_loopback(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_secure(headers: &[(&'static str, &'static str)]) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        secure(SecureCookies::Auto, &map, &Uri::from_static("/login"))
+    }
+
+    #[test]
+    fn cookies_are_secure_but_on_this_machine() {
+        for host in [
+            "localhost",
+            "localhost:3000",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "app.localhost",
+        ] {
+            assert!(!is_secure(&[("host", host)]), "{host}");
+        }
+        for host in ["login.example.com", "localhost.example.com", "10.0.0.1", "[fe80::1]"] {
+            assert!(is_secure(&[("host", host)]), "{host}");
+        }
+        assert!(is_secure(&[]), "no host");
+        assert!(is_secure(&[("host", "localhost"), ("x-forwarded-proto", "https")]));
+        assert!(is_secure(&[
+            ("host", "localhost"),
+            ("forwarded", "for=1.2.3.4;proto=HTTPS")
+        ]));
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_place() {
+        assert_eq!(encoded("a.b-c_d=="), "a.b-c_d==");
+        assert_eq!(encoded("a; Path=/x\r\n\"é"), "a%3B%20Path=/x%0D%0A%22%C3%A9");
+    }
+}

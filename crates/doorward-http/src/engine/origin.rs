@@ -1,0 +1,197 @@
+//! Origins: which pages may read answers (CORS, Fetch standard section 3.3), and whether a browser sent a
+//! request on behalf of a page of another site.
+//!
+//! The surprise: a foreign request is not refused. Its cookies do not count and its forms are not read; what
+//! is left is what any program could send.
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{Method, Response, StatusCode, Uri};
+use doorward_core::SetupError;
+
+use super::cookie::{host_name, is_loopback};
+use crate::settings::LOOPBACK;
+
+/// For how long a browser may remember a preflight, in seconds.
+const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// The origins whose pages may read answers.
+#[derive(Debug)]
+pub(super) struct Origins {
+    allowed: Vec<String>,
+    loopback: bool,
+}
+
+/// What the headers of a request say about where it comes from.
+pub(super) struct Judged {
+    /// The origin, if its pages may read the answer.
+    allowed: Option<HeaderValue>,
+    /// The headers that a preflight asks for.
+    requested_headers: Option<HeaderValue>,
+    /// Whether it is a preflight.
+    pub(super) is_preflight: bool,
+    /// Whether a page of another site had the browser send it.
+    pub(super) is_foreign: bool,
+}
+
+impl Origins {
+    pub(super) fn new<'a>(origins: impl Iterator<Item = &'a String>) -> Result<Self, SetupError> {
+        let mut allowed = Vec::new();
+        let mut loopback = false;
+        for origin in origins {
+            if origin == LOOPBACK {
+                loopback = true;
+                continue;
+            }
+            let plain = origin.parse::<Uri>().ok().filter(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
+            });
+            if plain.is_none() || origin.ends_with('/') {
+                let hint = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
+                return Err(SetupError::new(format!("origins: `{origin}` is no origin"), hint));
+            }
+            allowed.push(origin.to_ascii_lowercase());
+        }
+        Ok(Self { allowed, loopback })
+    }
+
+    fn allows(&self, origin: &str) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        self.allowed.contains(&origin)
+            || self.loopback
+                && origin
+                    .split_once("://")
+                    .is_some_and(|(_, host)| is_loopback(host_name(host)))
+    }
+
+    pub(super) fn judge(&self, headers: &HeaderMap, method: &Method) -> Judged {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let origin = text(header::ORIGIN);
+        let allowed = origin.is_some_and(|origin| self.allows(origin));
+        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        // Sec-Fetch-Site is the browser's own word; without it, an origin that is not this host is another.
+        let elsewhere = match text(header::HeaderName::from_static("sec-fetch-site")) {
+            Some(site) => !matches!(site, "same-origin" | "none"),
+            None => origin.is_some_and(|origin| {
+                let host = text(header::HOST).unwrap_or_default();
+                origin
+                    .split_once("://")
+                    .is_none_or(|(_, of)| !of.eq_ignore_ascii_case(host))
+            }),
+        };
+        Judged {
+            allowed: allowed.then(|| headers.get(header::ORIGIN).cloned()).flatten(),
+            requested_headers: headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
+            is_preflight: *method == Method::OPTIONS && origin.is_some() && asks,
+            is_foreign: elsewhere && !allowed,
+        }
+    }
+}
+
+impl Judged {
+    /// The answer to a preflight; without the origin's headers, which [`Judged::decorate`] adds, it allows nothing.
+    pub(super) fn preflight(&self, methods: &[Method]) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        if self.allowed.is_none() {
+            return response;
+        }
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        let headers = response.headers_mut();
+        if let Ok(methods) = HeaderValue::from_str(&names.join(", ")) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
+        if let Some(requested) = &self.requested_headers {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
+        }
+        headers.insert(
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from_static(PREFLIGHT_MAX_AGE),
+        );
+        response
+    }
+
+    /// Lets the page read the answer, if it may. Answers differ by origin, and caches have to know.
+    pub(super) fn decorate(&self, response: &mut Response<Body>) {
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = &self.allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("x-request-id, retry-after"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(pairs: &[(&'static str, &str)]) -> Judged {
+        let list = ["https://app.example.com".to_owned(), LOOPBACK.to_owned()];
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        Origins::new(list.iter()).unwrap().judge(&headers, &Method::POST)
+    }
+
+    #[test]
+    fn only_listed_origins_may_read() {
+        for good in [
+            "https://app.example.com",
+            "https://APP.example.com",
+            "http://localhost:5173",
+            "http://[::1]:3000",
+        ] {
+            assert!(judged(&[("origin", good)]).allowed.is_some(), "{good}");
+        }
+        for bad in [
+            "http://app.example.com",
+            "https://app.example.com:444",
+            "https://app.example.com.evil.example",
+            "https://evil.example",
+            "http://localhost.evil.example",
+            "null",
+        ] {
+            assert!(judged(&[("origin", bad)]).allowed.is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn foreign_is_what_a_page_of_another_site_sends() {
+        let host = ("host", "login.example.com");
+        assert!(!judged(&[host]).is_foreign, "no browser");
+        assert!(!judged(&[host, ("origin", "https://login.example.com")]).is_foreign);
+        assert!(judged(&[host, ("origin", "https://evil.example")]).is_foreign);
+        assert!(judged(&[host, ("origin", "null")]).is_foreign);
+        assert!(judged(&[host, ("sec-fetch-site", "cross-site")]).is_foreign);
+        assert!(judged(&[host, ("sec-fetch-site", "same-site")]).is_foreign);
+        assert!(!judged(&[host, ("sec-fetch-site", "none")]).is_foreign);
+        let listed = [
+            host,
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://app.example.com"),
+        ];
+        assert!(!judged(&listed).is_foreign);
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_at_start() {
+        for bad in [
+            "*",
+            "app.example.com",
+            "https://app.example.com/",
+            "https://app.example.com/path",
+            "ftp://x.y",
+        ] {
+            assert!(Origins::new([bad.to_owned()].iter()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The table of all routes of all mounted contracts: which contract answers for a path.
+//!
+//! The surprise: a path that no route has is still answered in some contract's manner, that of the nearest
+//! neighbour: the longest common prefix of segments wins, then the order of mounting.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use doorward_core::SetupError;
+use matchit::Router;
+
+use super::Mounted;
+use crate::contract::Place;
+
+/// Paths that are the server's own.
+const RESERVED: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/docs", "/.well-known/jwks.json"];
+
+/// Every route by path.
+pub(super) struct Table {
+    paths: Router<usize>,
+    entries: Vec<Entry>,
+}
+
+/// The routes of one path.
+struct Entry {
+    methods: Vec<MethodEntry>,
+}
+
+struct MethodEntry {
+    method: Method,
+    mount: usize,
+    alias: bool,
+    /// Routes of the mount; more than one when conditions tell them apart, the conditional ones first.
+    routes: Vec<usize>,
+}
+
+/// What a path and method lead to.
+pub(super) enum Found<'t> {
+    /// Routes of a mount, the first whose conditions hold is meant.
+    Routes {
+        mount: usize,
+        routes: &'t [usize],
+        variables: Vec<String>,
+        methods: Vec<Method>,
+    },
+    /// The path has routes, none with this method.
+    WrongMethod { mount: usize, methods: Vec<Method> },
+    /// No route has this path; the mount is the one to say so.
+    Nothing { mount: usize },
+}
+
+impl Found<'_> {
+    pub(super) fn mount(&self) -> usize {
+        match self {
+            Self::Routes { mount, .. } | Self::WrongMethod { mount, .. } | Self::Nothing { mount } => *mount,
+        }
+    }
+
+    pub(super) fn methods(&self) -> &[Method] {
+        match self {
+            Self::Routes { methods, .. } | Self::WrongMethod { methods, .. } => methods,
+            Self::Nothing { .. } => &[],
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn new(mounts: &[Arc<Mounted>]) -> Result<Self, SetupError> {
+        let mut table = Self {
+            paths: Router::new(),
+            entries: Vec::new(),
+        };
+        // Real routes first, so that aliases find out whether they have to yield.
+        for alias in [false, true] {
+            for (mount, mounted) in mounts.iter().enumerate() {
+                for (index, route) in mounted.contract.routes.iter().enumerate() {
+                    for place in route.places.iter().filter(|place| place.alias == alias) {
+                        table.add(mounts, mount, index, place)?;
+                    }
+                }
+            }
+        }
+        for entry in table.entries.iter_mut().flat_map(|entry| &mut entry.methods) {
+            let Some(mounted) = mounts.get(entry.mount) else {
+                continue;
+            };
+            let unconditional = |index: &usize| mounted.contract.routes.get(*index).is_none_or(|r| r.when.is_empty());
+            entry.routes.sort_by_key(unconditional);
+        }
+        Ok(table)
+    }
+
+    fn add(&mut self, mounts: &[Arc<Mounted>], mount: usize, route: usize, place: &Place) -> Result<(), SetupError> {
+        let Some(mounted) = mounts.get(mount) else {
+            return Ok(());
+        };
+        let path = full_path(&mounted.prefix, &place.path);
+        let document = path == format!("{}/openapi.json", mounted.prefix);
+        if RESERVED.contains(&path.as_str()) || document {
+            let what = format!(
+                "`{path}` of the contract `{}` is the server's own",
+                mounted.contract.name
+            );
+            return Err(SetupError::new(
+                what,
+                "mount the contract under a prefix, as in `--contract NAME@/prefix`",
+            ));
+        }
+        let mut paths = vec![path.clone()];
+        if mounted.contract.trailing_slash && path != "/" {
+            paths.push(format!("{path}/"));
+        }
+        for path in paths {
+            let entry = self.entry(&path)?;
+            match entry.methods.iter_mut().find(|known| known.method == place.method) {
+                None => entry.methods.push(MethodEntry {
+                    method: place.method.clone(),
+                    mount,
+                    alias: place.alias,
+                    routes: vec![route],
+                }),
+                Some(known) if known.mount == mount => known.routes.push(route),
+                Some(_) if place.alias => {}
+                Some(known) => {
+                    let other = mounts.get(known.mount).map_or("", |other| &other.contract.name);
+                    let what = format!(
+                        "both `{other}` and `{}` claim `{} {path}`",
+                        mounted.contract.name, place.method
+                    );
+                    let hint = format!(
+                        "mount one under a prefix, as in `--contract {}@/prefix`",
+                        mounted.contract.name
+                    );
+                    return Err(SetupError::new(what, hint));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &str) -> Result<&mut Entry, SetupError> {
+        let pattern = numbered(path);
+        let index = match self.paths.at(&pattern) {
+            // A pattern matches itself; a pattern with other literals in place of its variables does not.
+            Ok(found) if self.is_same(&pattern, *found.value) => *found.value,
+            _ => {
+                let index = self.entries.len();
+                self.paths.insert(&pattern, index).map_err(|error| {
+                    SetupError::new(
+                        format!("the route `{path}` cannot be told apart: {error}"),
+                        "choose another path",
+                    )
+                })?;
+                self.entries.push(Entry { methods: Vec::new() });
+                index
+            }
+        };
+        self.entries
+            .get_mut(index)
+            .ok_or_else(|| SetupError::new("a route was lost", "report this as a defect"))
+    }
+
+    /// Whether the entry was inserted under this very pattern: only then inserting it again is refused.
+    fn is_same(&self, pattern: &str, index: usize) -> bool {
+        let mut probe = self.paths.clone();
+        probe.insert(pattern, index).is_err()
+    }
+
+    /// What a request for this method and path leads to; nothing if nothing is mounted.
+    pub(super) fn find(&self, method: &Method, path: &str, mounts: &[Arc<Mounted>]) -> Option<Found<'_>> {
+        if let Ok(found) = self.paths.at(path)
+            && let Some(entry) = self.entries.get(*found.value)
+            && let Some(first) = entry.methods.first()
+        {
+            let methods: Vec<Method> = entry.methods.iter().map(|entry| entry.method.clone()).collect();
+            let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry, mounts);
+            return Some(match entry.methods.iter().find(is_meant) {
+                Some(entry) => Found::Routes {
+                    mount: entry.mount,
+                    routes: &entry.routes,
+                    variables: found.params.iter().map(|(_, value)| value.to_owned()).collect(),
+                    methods,
+                },
+                // A real route speaks for the path before an alias does.
+                None => Found::WrongMethod {
+                    mount: entry.methods.iter().find(|entry| !entry.alias).unwrap_or(first).mount,
+                    methods,
+                },
+            });
+        }
+        nearest(path, mounts).map(|mount| Found::Nothing { mount })
+    }
+}
+
+/// HEAD is answered where GET is, unless GET changes something: a link preview must not log anybody out.
+fn is_head_of(method: &Method, entry: &MethodEntry, mounts: &[Arc<Mounted>]) -> bool {
+    let routes = || {
+        entry
+            .routes
+            .iter()
+            .filter_map(|index| mounts.get(entry.mount)?.contract.routes.get(*index))
+    };
+    *method == Method::HEAD && entry.method == Method::GET && routes().all(|route| route.action.table().safe)
+}
+
+/// A place's path under its mount's prefix.
+pub(crate) fn full_path(prefix: &str, path: &str) -> String {
+    if path == "/" && !prefix.is_empty() {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}{path}")
+    }
+}
+
+/// The path with its variables numbered: `/a/{id}` and `/a/{name}` are one path, whatever a file calls them.
+fn numbered(path: &str) -> String {
+    let segments = path.split('/').enumerate().map(|(index, segment)| {
+        if segment.starts_with('{') {
+            format!("{{v{index}}}")
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// The mount that shares the most leading segments with the path.
+fn nearest(path: &str, mounts: &[Arc<Mounted>]) -> Option<usize> {
+    let shared = |mounted: &Arc<Mounted>| {
+        let routes = mounted.contract.routes.iter().flat_map(|route| &route.places);
+        let places = routes
+            .filter(|place| !place.alias)
+            .map(|place| full_path(&mounted.prefix, &place.path));
+        places.map(|place| shared_segments(&place, path)).max().unwrap_or(0)
+    };
+    let mut best: Option<(usize, usize)> = None;
+    for (index, mounted) in mounts.iter().enumerate() {
+        let score = shared(mounted);
+        if best.is_none_or(|(_, most)| score > most) {
+            best = Some((index, score));
+        }
+    }
+    best.map(|(index, _)| index)
+}
+
+fn shared_segments(a: &str, b: &str) -> usize {
+    a.split('/')
+        .skip(1)
+        .zip(b.split('/').skip(1))
+        .take_while(|(a, b)| a == b)
+        .count()
+}

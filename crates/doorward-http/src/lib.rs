@@ -1,0 +1,36 @@
+//! HTTP for doorward: the contract engine, the built-in contract files, and what operators look at.
+//!
+//! `Contract → Auth → Store`: a contract (a file) says how a request is read and how each outcome is worded,
+//! and [`doorward_core::Auth`] decides. The surprise: there is one handler for every route of every contract.
+
+pub mod contract;
+mod diagnostic;
+mod docs;
+pub mod engine;
+mod metrics;
+mod openapi;
+mod operations;
+mod settings;
+
+use std::sync::Arc;
+
+use axum::Router;
+use doorward_core::{Auth, SetupError};
+
+pub use contract::Contract;
+pub use diagnostic::Diagnostic;
+pub use engine::Mount;
+pub use settings::{SecureCookies, Settings};
+
+use engine::Engine;
+
+/// A router that serves these contracts and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs` and
+/// `/.well-known/jwks.json`. It can be nested into another application's router.
+///
+/// # Errors
+/// When two contracts claim one route, a setting makes no sense, or the store cannot answer.
+pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> Result<Router, SetupError> {
+    let engine = Arc::new(Engine::new(auth, mounts, settings).await?);
+    let router = operations::routes(&engine).merge(docs::routes(&engine));
+    Ok(router.fallback(engine::serve).with_state(engine))
+}

@@ -1,0 +1,120 @@
+//! What an operator sets about HTTP, for all contracts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use doorward_core::SetupError;
+
+/// The word for every origin on this machine.
+pub(crate) const LOOPBACK: &str = "loopback";
+
+/// Settings of the HTTP side.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Origins whose pages may read answers, for every contract; `loopback` stands for every origin on a
+    /// loopback name.
+    pub origins: Vec<String>,
+    /// Addresses or networks (CIDR) of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Whether cookies are `Secure`.
+    pub secure_cookies: SecureCookies,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Switches of contracts that are on, as `contract.switch`.
+    pub switches: Vec<String>,
+    /// Whether `/metrics` is served.
+    pub metrics: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            origins: vec![LOOPBACK.to_owned()],
+            trusted_proxies: Vec::new(),
+            secure_cookies: SecureCookies::Auto,
+            body_timeout: Duration::from_secs(10),
+            switches: Vec::new(),
+            metrics: true,
+        }
+    }
+}
+
+/// When cookies are `Secure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecureCookies {
+    /// Always, except when the request's own host is a loopback name and nothing says that it came over TLS.
+    Auto,
+    /// Always.
+    Always,
+    /// Never: only for a network without TLS.
+    Never,
+}
+
+/// A network whose addresses are believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network {
+    address: u128,
+    /// How many leading bits have to agree; IPv4 counts as ::ffff:0:0/96.
+    bits: u32,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `::1`, ….
+    pub(crate) fn parse(text: &str) -> Result<Self, SetupError> {
+        let bad = || {
+            let hint = "write an address or a network, as in `127.0.0.1` or `10.0.0.0/8`";
+            SetupError::new(format!("trusted_proxies: `{text}` is no address"), hint)
+        };
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let (width, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
+        let bits: u32 = bits.map_or(Ok(width), str::parse).map_err(|_| bad())?;
+        if bits > width {
+            return Err(bad());
+        }
+        Ok(Self {
+            address: number(address),
+            bits: bits + offset,
+        })
+    }
+
+    /// Whether the address belongs to it.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let differing = self.address ^ number(address);
+        self.bits == 0 || differing.leading_zeros() >= self.bits
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+        IpAddr::V6(v6) => v6.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(network: &str, address: &str) -> bool {
+        Network::parse(network).unwrap().contains(address.parse().unwrap())
+    }
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        assert!(contains("127.0.0.1", "127.0.0.1"));
+        assert!(contains("127.0.0.1", "::ffff:127.0.0.1"));
+        assert!(!contains("127.0.0.1", "127.0.0.2"));
+        assert!(contains("10.0.0.0/8", "10.255.0.1"));
+        assert!(!contains("10.0.0.0/8", "11.0.0.1"));
+        assert!(contains("fd00::/8", "fd12::1"));
+        assert!(contains("0.0.0.0/0", "8.8.8.8"));
+        assert!(!contains("0.0.0.0/0", "2001:db8::1"));
+        assert!(contains("::/0", "8.8.8.8"));
+        for bad in ["", "x", "10.0.0.0/33", "10.0.0.0/-1", "::/129"] {
+            assert!(Network::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
