@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::account::{Account, AccountId};
 use crate::auth::{Auth, Authentication, Grant};
+use crate::identifier::IdentifierKind;
 use crate::realm::Realm;
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{Client, Session};
@@ -330,6 +331,20 @@ impl Outcome {
     pub fn invalid(faults: Vec<Fault>) -> Self {
         let mut outcome = Self::of(OutcomeKind::Invalid);
         outcome.carried.faults = faults;
+        outcome
+    }
+
+    /// The identifier of this kind belongs to another account.
+    fn taken(kind: IdentifierKind) -> Self {
+        let mut outcome = Self::of(OutcomeKind::Taken);
+        outcome.carried.faults.push(Fault {
+            input: match kind {
+                IdentifierKind::Email => Input::Email,
+                IdentifierKind::Username => Input::Username,
+            },
+            attribute: Box::default(),
+            kind: FaultKind::Taken,
+        });
         outcome
     }
 

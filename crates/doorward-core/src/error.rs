@@ -84,6 +84,20 @@ impl SetupError {
     }
 }
 
+/// A hint that names the nearest of the words that would have been right, or all of them.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known
+        .iter()
+        .map(|other| (strsim::damerau_levenshtein(word, other), *other))
+        .min();
+    match nearest {
+        Some((distance, other)) if distance <= word.chars().count().div_ceil(3) => format!("did you mean `{other}`?"),
+        _ if known.is_empty() => "remove it".to_owned(),
+        _ => format!("there are: {}", known.join(", ")),
+    }
+}
+
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}\nhint: {}", self.what, self.hint)
@@ -91,3 +105,15 @@ impl fmt::Display for SetupError {
 }
 
 impl std::error::Error for SetupError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_word_that_was_meant() {
+        assert_eq!(did_you_mean("staus", ["status", "json"]), "did you mean `status`?");
+        assert_eq!(did_you_mean("zebra", ["status", "json"]), "there are: status, json");
+        assert_eq!(did_you_mean("zebra", []), "remove it");
+    }
+}

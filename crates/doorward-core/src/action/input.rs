@@ -135,6 +135,8 @@ pub enum FaultKind {
     NotAnEmail,
     /// No password that the policy accepts.
     Weak(Weakness),
+    /// It belongs to another account of the realm.
+    Taken,
 }
 
 impl Inputs {

@@ -49,7 +49,7 @@ pub(super) static TABLE: Table = Table {
         HasOutcome {
             kind: OutcomeKind::Taken,
             when: "An identifier belongs to another account of the realm.",
-            carries: &[],
+            carries: &[Carries::Faults],
         },
         HasOutcome {
             kind: OutcomeKind::Invalid,
@@ -91,7 +91,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
                 .transpose()?;
             Ok(Outcome::of(OutcomeKind::Created).account(account).token(token))
         }
-        Written::Taken(_) => Ok(Outcome::of(OutcomeKind::Taken)),
+        Written::Taken(kind) => Ok(Outcome::taken(kind)),
         Written::Gone => Err(Error::internal("a new account is gone")),
     }
 }

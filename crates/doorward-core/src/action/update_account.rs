@@ -53,7 +53,7 @@ pub(super) static TABLE: Table = Table {
         HasOutcome {
             kind: OutcomeKind::Taken,
             when: "An identifier belongs to another account of the realm; nothing is changed.",
-            carries: &[],
+            carries: &[Carries::Faults],
         },
         HasOutcome {
             kind: OutcomeKind::WrongPassword,
@@ -104,7 +104,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         .await?
     {
         Written::Done(account) => account,
-        Written::Taken(_) => return Ok(Outcome::of(OutcomeKind::Taken)),
+        Written::Taken(kind) => return Ok(Outcome::taken(kind)),
         Written::Gone => return Ok(Outcome::of(OutcomeKind::Gone)),
     };
     record(

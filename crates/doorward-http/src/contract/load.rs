@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use doorward_core::error::did_you_mean;
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -30,7 +31,8 @@ const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The words for the limits that hold whatever a contract says, unless it has its own under `[words]`.
 /// `{field}` and `{limit}` are filled in.
-pub const DEFAULT_WORDS: [(&str, &str); 7] = [
+pub const DEFAULT_WORDS: [(&str, &str); 8] = [
+    ("taken", "{field} is taken"),
     ("not_text", "{field} must be text"),
     ("too_long", "{field} must be at most {limit} characters long"),
     ("unprintable", "{field} must not contain control characters"),
@@ -282,7 +284,7 @@ impl<'s> Loader<'s> {
             if !self.used_answers.borrow().contains(name) {
                 let what = format!("no route uses the answer `{name}`");
                 let wide: Vec<&str> = WIDE.iter().map(|row| row.1).collect();
-                let hint = super::section::did_you_mean(name, wide.into_iter());
+                let hint = did_you_mean(name, wide.into_iter());
                 return Err(self
                     .source
                     .fault(key.span.clone(), what, format!("{hint} (or remove it)")));

@@ -60,7 +60,10 @@ fn every_built_in_contract_loads() {
         let contract = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(contract.name, name);
         assert!(!contract.about.is_empty(), "{name} says what it is");
-        let registers = contract.routes.iter().any(|route| route.action.table().name == "register");
+        let registers = contract
+            .routes
+            .iter()
+            .any(|route| route.action.table().name == "register");
         assert!(registers, "{name}");
     }
 }
@@ -68,33 +71,33 @@ fn every_built_in_contract_loads() {
 /// A change, where the complaint points, and what it says.
 #[rustfmt::skip]
 const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
-    ("disabled        = \"refused\"\n", "", "mine.toml:30:1", "the outcome `disabled` of `login` has no answer", "add `disabled = "),
+    ("disabled        = \"refused\"\n", "", "mine.toml:27:1", "the outcome `disabled` of `login` has no answer", "add `disabled = "),
     ("{account.number}\"}'\n\n[cookie", "{acount.number}\"}'\n\n[cookie", "mine.toml:8:22", "names nothing", "did you mean `account.number`?"),
-    ("{user}", "{usr}", "mine.toml:34:68", "the hole `{usr}` names nothing", "did you mean `user`?"),
-    ("{fault.message}", "{token}", "mine.toml:38:57", "has nothing to show here", "here there are:"),
-    ("\"message\": \"no\"", "\"message\": \"{account.email}\"", "mine.toml:28:", "has nothing to show here", "here there are:"),
-    ("action          = \"login\"", "action = \"signin\"", "mine.toml:32:10", "there is no action `signin`", "did you mean `login`?"),
-    ("\"email\", \"password\"]", "\"email\"]", "mine.toml:30:1", "`login` needs password", "fields"),
-    ("\"email\", \"password\"]", "\"password\"]", "mine.toml:30:1", "`login` needs email or username or identifier", "fields"),
-    ("\"email\", \"password\"]", "\"email\", \"pasword\"]", "mine.toml:33:29", "there is no field `pasword`", "did you mean `password`?"),
-    ("is    = \"password\"", "is = \"first_name\"", "mine.toml:33:29", "`login` does not take the first_name", "it takes:"),
+    ("{user}", "{usr}", "mine.toml:31:74", "the hole `{usr}` names nothing", "did you mean `user`?"),
+    ("{fault.message}", "{token}", "mine.toml:35:57", "has nothing to show here", "here there are:"),
+    ("\"message\": \"no\"", "\"message\": \"{account.email}\"", "mine.toml:25:", "has nothing to show here", "here there are:"),
+    ("action          = \"login\"", "action = \"signin\"", "mine.toml:29:10", "there is no action `signin`", "there are: register, login"),
+    ("\"email\", \"password\"]", "\"email\"]", "mine.toml:27:1", "`login` needs password", "fields"),
+    ("\"email\", \"password\"]", "\"password\"]", "mine.toml:27:1", "`login` needs email or username or identifier", "fields"),
+    ("\"email\", \"password\"]", "\"email\", \"pasword\"]", "mine.toml:30:29", "there is no field `pasword`", "did you mean `password`?"),
+    ("is    = \"password\"", "is = \"first_name\"", "mine.toml:30:29", "`login` does not take the first_name", "it takes:"),
     ("is    = \"password\"", "is = \"passwort\"", "mine.toml:17:6", "a field cannot be `passwort`", "did you mean `password`?"),
-    ("present = true, min = 6", "min = 6", "mine.toml:30:1", "`login` needs password", "present"),
-    ("min = 6", "min = 0", "mine.toml:18:36", "`min` of a rule has to be a number from 1", "write a number"),
+    ("present = true, min = 6", "min = 6", "mine.toml:27:1", "`login` needs password", "present"),
+    ("min = 6", "min = 0", "mine.toml:18:34", "`min` of a rule has to be a number from 1", "write a number"),
     ("min = 6", "mim = 6", "mine.toml:18:", "a rule takes no `mim`", "did you mean `min`?"),
-    ("on              = \"POST /login\"", "on = \"POST login\"", "mine.toml:31:6", "`login` is no path", "POST /users/login"),
-    ("on              = \"POST /login\"", "on = \"BREW /login\"", "mine.toml:31:6", "cannot answer the method `BREW`", "DELETE"),
-    ("status = 400,", "", "mine.toml:38:19", "the answer to `invalid` has no status", "add `status"),
-    ("status = 400,", "status = 99,", "mine.toml:38:", "a number from 200 to 599", "status"),
-    ("status = 400,", "staus = 400,", "mine.toml:38:", "takes no `staus`", "did you mean `status`?"),
-    ("= { json = '{\"message\": \"{reason}\"}' }", "= { json = '{\"message\": }' }", "mine.toml:27:20", "this is not JSON", "holes stand in strings"),
-    ("{reason}", "{reason", "mine.toml:27:35", "a brace without its partner", "`{{`"),
-    ("any     =", "malformed =", "mine.toml:26:1", "no answer for `empty_body`", "any"),
-    ("wrong_password  = \"refused\"", "wrong_password = \"refusd\"", "mine.toml:36:18", "there is no answer `refusd`", "did you mean `refused`?"),
-    ("refused = {", "not_fund = { json = '{}' }\nrefused = {", "mine.toml:28:1", "no route uses the answer `not_fund`", "did you mean `not_found`?"),
+    ("on              = \"POST /login\"", "on = \"POST login\"", "mine.toml:28:6", "`login` is no path", "POST /users/login"),
+    ("on              = \"POST /login\"", "on = \"BREW /login\"", "mine.toml:28:6", "cannot answer the method `BREW`", "DELETE"),
+    ("status = 400,", "", "mine.toml:35:19", "the answer to `invalid` has no status", "add `status"),
+    ("status = 400,", "status = 99,", "mine.toml:35:", "a number from 200 to 599", "status"),
+    ("status = 400,", "staus = 400,", "mine.toml:35:", "takes no `staus`", "did you mean `status`?"),
+    ("= { json = '{\"message\": \"{reason}\"}' }", "= { json = '{\"message\": }' }", "mine.toml:24:20", "this is not JSON", "holes stand in strings"),
+    ("{reason}", "{reason", "mine.toml:24:34", "a brace without its partner", "`{{`"),
+    ("any     =", "malformed =", "mine.toml:23:1", "no answer for `media_type`", "any"),
+    ("wrong_password  = \"refused\"", "wrong_password = \"refusd\"", "mine.toml:33:18", "there is no answer `refusd`", "did you mean `refused`?"),
+    ("refused = {", "not_fund = { json = '{}' }\nrefused = {", "mine.toml:25:1", "no route uses the answer `not_fund`", "did you mean `not_found`?"),
     ("[field.password]", "[field.nick]\nis = \"username\"\nrules = [{ filled = true, else = \"x\" }]\n\n[field.password]", "mine.toml:16:", "no route reads the field `nick`", "fields"),
-    ("set_cookies = [\"token\"]", "set_cookies = [\"tokn\"]", "mine.toml:34:", "there is no cookie `tokn`", "declare it"),
-    ("json = '{\"message\": \"no\"}'", "json = '{}', set_cookies = [\"token\"]", "mine.toml:28:", "holds a token, and there is none here", "carries a token"),
+    ("set_cookies = [\"token\"]", "set_cookies = [\"tokn\"]", "mine.toml:31:", "there is no cookie `tokn`", "declare it"),
+    ("json = '{\"message\": \"no\"}'", "json = '{}', set_cookies = [\"token\"]", "mine.toml:25:", "holds a token, and there is none here", "carries a token"),
     ("'{\"id\": \"{account.number}\"}'\n\n[cookie", "'{\"sub\": \"me\"}'\n\n[cookie", "mine.toml:8:12", "the claim `sub` is the server's own", "call it something else"),
     ("lifetime = \"1h\"", "lifetime = \"1y\"", "mine.toml:6:12", "`1y` is no duration", "write a number and s, m, h or d"),
     ("lifetime = \"1h\"", "lifetime = \"9999d\"", "mine.toml:6:12", "`9999d` is no duration", "up to 400 days"),
@@ -102,11 +105,11 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("name = \"mine\"", "name = \"My API\"", "mine.toml:3:8", "no name for a contract", "lower-case"),
     ("name = \"mine\"", "name = \"mine\"\nprefix = \"api\"", "mine.toml:4:10", "a prefix begins with `/`", "/api"),
     ("[contract]", "[contact]", "mine.toml:1:1", "there is no [contract]", "begin with"),
-    ("[shape]", "[shapes]", "mine.toml:34:68", "the hole `{user}` names nothing", "there are:"),
-    ("[cookie.token]\n", "[cookie.token]\n[colour]\nred = 1\n", "mine.toml:11:2", "the contract takes no `colour`", "did you mean"),
-    ("{account.first_name?}", "{user}", "mine.toml:34:68", "names itself", "break the circle"),
+    ("[shape]", "[shapes]", "mine.toml:31:74", "the hole `{user}` names nothing", "there are:"),
+    ("[cookie.token]\n", "[cookie.token]\n[colour]\nred = 1\n", "mine.toml:11:2", "the contract takes no `colour`", "there are: answer, contract"),
+    ("{account.first_name?}", "{user}", "mine.toml:31:74", "names itself", "break the circle"),
     ("name = \"mine\"", "name = \"mine\"\nname = \"mine\"", "mine.toml:4:1", "this is not TOML: duplicate key", "toml.io"),
-    ("[answer]\n", "[answer\n", "mine.toml:26:", "this is not TOML", "toml.io"),
+    ("[answer]\n", "[answer\n", "mine.toml:23:", "this is not TOML", "toml.io"),
 ];
 
 #[test]
@@ -114,11 +117,16 @@ fn every_fault_is_told_with_its_place_and_a_hint() {
     for (from, to, place, message, hint) in BROKEN {
         assert!(GOOD.contains(from), "the case changes nothing: {from}");
         let told = complaint(&GOOD.replacen(from, to, 1));
-        let (head, tail) = told.split_once("\nhint: ").unwrap_or_else(|| panic!("no hint:\n{told}"));
+        let (head, tail) = told
+            .split_once("\nhint: ")
+            .unwrap_or_else(|| panic!("no hint:\n{told}"));
         assert!(head.contains(message), "expected {message}\n{told}");
         assert!(head.contains(place), "expected {place}\n{told}");
         assert!(tail.contains(hint), "expected {hint}\n{told}");
-        assert!(head.contains(" | ") && head.contains('^'), "no place is underlined:\n{told}");
+        assert!(
+            head.contains(" | ") && head.contains('^'),
+            "no place is underlined:\n{told}"
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -179,51 +180,5 @@ impl<'s> Section<'s> {
             }
         }
         Ok(())
-    }
-}
-
-/// A hint that names the nearest of the words that would have been right, or all of them.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known.iter().map(|other| (distance(word, other), *other)).min();
-    match nearest {
-        Some((distance, other)) if distance <= word.chars().count().div_ceil(3) => format!("did you mean `{other}`?"),
-        _ if known.is_empty() => "remove it".to_owned(),
-        _ => format!("there are: {}", known.join(", ")),
-    }
-}
-
-/// How many letters have to be changed, added or removed (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, to) in b.iter().enumerate() {
-            let change = row.get(j).copied().unwrap_or(0) + usize::from(from != *to);
-            let remove = row.get(j + 1).copied().unwrap_or(0) + 1;
-            let add = next.last().copied().unwrap_or(0) + 1;
-            next.push(change.min(remove).min(add));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_word_that_was_meant() {
-        assert_eq!(
-            did_you_mean("staus", ["status", "json"].into_iter()),
-            "did you mean `status`?"
-        );
-        assert_eq!(
-            did_you_mean("zebra", ["status", "json"].into_iter()),
-            "there are: status, json"
-        );
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

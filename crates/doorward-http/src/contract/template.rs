@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use doorward_core::error::did_you_mean;
 use serde_json::Value;
 
 use super::hole::{self, Group, Hole, Scope};
@@ -221,7 +222,7 @@ impl Compiler<'_> {
             None => {
                 let mut names: Vec<&str> = self.scope.names().collect();
                 names.extend(self.shapes.keys().map(String::as_str));
-                let hint = super::section::did_you_mean(name, names);
+                let hint = did_you_mean(name, names);
                 Err(fault(name, format!("the hole `{{{name}}}` names nothing"), hint))
             }
         }

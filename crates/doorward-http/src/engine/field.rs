@@ -185,6 +185,7 @@ pub(super) fn worded(faults: &[Fault], route: &Route, contract: &Contract) -> Ve
                 FaultKind::TooLong(limit) => ("too_long", limit),
                 FaultKind::Unprintable => ("unprintable", 0),
                 FaultKind::NotAnEmail => ("not_email", 0),
+                FaultKind::Taken => ("taken", 0),
                 FaultKind::Weak(Weakness::TooShort) => ("too_short", 0),
                 FaultKind::Weak(Weakness::Common) => ("common", 0),
                 FaultKind::Weak(Weakness::Guessable) => ("guessable", 0),

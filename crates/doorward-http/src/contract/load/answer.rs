@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::hole::Scope;
-use super::super::section::{Result, Section, did_you_mean};
+use super::super::section::{Result, Section};
 use super::super::template::{Template, TemplateFault};
 use super::super::{Answer, Body};
 use super::{Loader, json};
@@ -138,7 +139,11 @@ impl<'s> Loader<'s> {
     pub(super) fn in_template(&self, value: &Spanned<DeValue<'_>>, fault: TemplateFault) -> Diagnostic {
         let span = value.span();
         let written = self.source.text.get(span.clone()).unwrap_or_default();
-        let at = (!fault.at.is_empty()).then(|| written.find(&fault.at)).flatten();
+        // A hole's name may also be a member's name: look for it behind a brace first.
+        let behind_brace = || written.find(&format!("{{{}", fault.at)).map(|at| at + 1);
+        let at = (!fault.at.is_empty())
+            .then(|| behind_brace().or_else(|| written.find(&fault.at)))
+            .flatten();
         let span = at.map_or(span.clone(), |at| span.start + at..span.start + at + fault.at.len());
         self.source.fault(span, fault.what, fault.hint)
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::http::HeaderName;
 use doorward_core::action::Input;
+use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::section::{Result, Section, Source, Text, did_you_mean};
+use super::super::section::{Result, Section, Source, Text};
 use super::super::{Condition, Field, Location, Rule};
 
 /// The longest length that a rule may ask for.
@@ -60,7 +61,7 @@ fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Resul
         return Err(section.missing("rules", "[{ present = true, else = \"…\" }]"));
     }
     Ok(Field {
-        label: label(&at),
+        label: section.text("label")?.map_or_else(|| label(&at), |own| own.text),
         at,
         input,
         attribute: attribute.to_owned(),

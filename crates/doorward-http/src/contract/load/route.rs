@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use doorward_core::action::{Action, HasOutcome, Input, Need, OutcomeKind};
+use doorward_core::error::did_you_mean;
 use toml::de::DeValue;
 
 use super::super::hole::{Group, Hole, Scope};
-use super::super::section::{Result, Section, Text, did_you_mean};
+use super::super::section::{Result, Section, Text};
 use super::super::wide::{WIDE, Wide};
 use super::super::{Answer, Body, Condition, Field, Location, Place, Route};
 use super::{Loader, field};
