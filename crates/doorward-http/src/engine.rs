@@ -4,24 +4,20 @@
 //! for every route of every contract. The surprise: actions that change something run in a task of their own,
 //! so that a client that hangs up cannot leave one half done.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use axum::http::{Method, Request, Response};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, Response};
 use doorward_core::action::{Call, Outcome};
-use doorward_core::auth::Grant;
-use doorward_core::realm::Realm;
-use doorward_core::session::{Client, MAX_USER_AGENT};
-use doorward_core::{Auth, Error, SetupError, random};
+use doorward_core::session::Client;
+use doorward_core::{Auth, Error, SetupError};
 use serde_json::Value;
 
+use crate::contract::Route;
 use crate::contract::render::{Filling, WordedFault};
 use crate::contract::wide::Wide;
-use crate::contract::{Contract, Route};
 use crate::metrics::Metrics;
 use crate::settings::{Network, Settings};
 
@@ -30,49 +26,19 @@ mod body;
 mod cookie;
 mod field;
 mod form;
+mod mount;
 mod origin;
 mod presented;
+mod request;
 mod strict_json;
 mod table;
 
 pub(crate) use answer::COMMON_HEADERS;
+pub use mount::Mount;
+pub(crate) use mount::Mounted;
+pub use request::RequestFacts;
 pub(crate) use table::full_path;
 use table::{Found, Table};
-
-/// A contract and where it is served.
-#[derive(Clone)]
-pub struct Mount {
-    /// The contract.
-    pub contract: Arc<Contract>,
-    /// `""` for the root, else `/…` without a slash at the end.
-    pub prefix: String,
-}
-
-/// A mounted contract with what it needs to run.
-pub(crate) struct Mounted {
-    pub(crate) contract: Arc<Contract>,
-    pub(crate) prefix: String,
-    realm: Realm,
-    grant: Grant,
-    origins: origin::Origins,
-    /// The switches that are on.
-    switches: Vec<String>,
-}
-
-/// What is known of a request before anything is decided.
-#[derive(Debug)]
-pub struct RequestFacts {
-    /// The method.
-    pub method: Method,
-    /// The path, as it came, without the query.
-    pub path: String,
-    /// The media type of the body, as it came; `undefined` when there is none.
-    pub content_type: String,
-    /// Names the request in the log and in the `x-request-id` header.
-    pub id: String,
-    /// Whether cookies for this client have to be `Secure`.
-    secure: bool,
-}
 
 /// Serves contracts.
 pub(crate) struct Engine {
@@ -99,7 +65,7 @@ impl Engine {
             .iter()
             .map(|text| Network::parse(text))
             .collect::<Result<_, _>>()?;
-        check_switches(&mounts, &settings)?;
+        mount::check_switches(&mounts, &settings)?;
         let mut mounted = Vec::new();
         for mount in mounts {
             let realm = auth.realm(&mount.contract.realm).await;
@@ -197,7 +163,7 @@ impl Engine {
         };
         let cookies = action.safe || !origin.is_foreign;
         let presented = presented::tokens(&mounted.contract, &parts.headers, cookies && action.token, action.token);
-        let client = self.client(&parts);
+        let client = request::client(&parts, &self.proxies);
         match self
             .run_action(Arc::clone(mounted), route, presented, inputs, client)
             .await
@@ -344,109 +310,12 @@ impl Engine {
             outcome: name,
         }
     }
-
-    /// Who calls: the peer, or whom the trusted proxies before it name.
-    fn client(&self, parts: &axum::http::request::Parts) -> Client {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0.ip());
-        let is_proxy = |address: IpAddr| self.proxies.iter().any(|network| network.contains(address));
-        let mut address = peer;
-        if peer.is_some_and(is_proxy) {
-            let forwarded = parts.headers.get_all("x-forwarded-for");
-            let hops = forwarded
-                .iter()
-                .filter_map(|value| value.to_str().ok())
-                .flat_map(|value| value.split(','));
-            let hops: Vec<&str> = hops.map(str::trim).collect();
-            // From the right: each hop was written by the one after it. What is no address ends the chain.
-            for hop in hops.into_iter().rev() {
-                let Ok(hop) = hop.parse::<IpAddr>() else { break };
-                address = Some(hop);
-                if !is_proxy(hop) {
-                    break;
-                }
-            }
-        }
-        let agent = parts
-            .headers
-            .get("user-agent")
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let mut user_agent = agent.unwrap_or_default().into_owned();
-        user_agent.truncate(
-            (0..=MAX_USER_AGENT.min(user_agent.len()))
-                .rev()
-                .find(|at| user_agent.is_char_boundary(*at))
-                .unwrap_or(0),
-        );
-        Client {
-            address: address.map(|address| address.to_canonical()),
-            user_agent,
-        }
-    }
-}
-
-impl Mounted {
-    fn new(mount: Mount, realm: Realm, settings: &Settings) -> Result<Self, SetupError> {
-        let Mount { contract, prefix } = mount;
-        let claims = Arc::clone(&contract);
-        let grant = Grant {
-            lifetime: contract.token.lifetime,
-            refresh: contract.token.refresh,
-            claims: Box::new(move |account| {
-                let filling = Filling {
-                    account: Some(account),
-                    ..Filling::default()
-                };
-                serde_json::from_str(&claims.token.claims.rendered(&filling)).unwrap_or_default()
-            }),
-        };
-        let on = settings
-            .switches
-            .iter()
-            .filter_map(|switch| switch.strip_prefix(&format!("{}.", contract.name)));
-        Ok(Self {
-            origins: origin::Origins::new(contract.origins.iter().chain(&settings.origins))?,
-            switches: on.map(str::to_owned).collect(),
-            contract,
-            prefix,
-            realm,
-            grant,
-        })
-    }
-}
-
-fn check_switches(mounts: &[Mount], settings: &Settings) -> Result<(), SetupError> {
-    let known: Vec<String> = mounts
-        .iter()
-        .flat_map(|mount| {
-            mount
-                .contract
-                .switches
-                .keys()
-                .map(|switch| format!("{}.{switch}", mount.contract.name))
-        })
-        .collect();
-    match settings.switches.iter().find(|switch| !known.contains(switch)) {
-        None => Ok(()),
-        Some(unknown) => {
-            let hint = format!("the contracts that are served have: {}", known.join(", "));
-            Err(SetupError::new(format!("switches: there is no `{unknown}`"), hint))
-        }
-    }
 }
 
 /// The one handler.
 pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        content_type: content_type(request.headers()),
-        id: request_id(),
-        secure: cookie::secure(engine.settings.secure_cookies, request.headers(), request.uri()),
-    };
+    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
     let Some(answered) = engine.answer(&facts, request).await else {
         // Nothing is mounted at all.
         return answer::bare(axum::http::StatusCode::NOT_FOUND);
@@ -473,19 +342,4 @@ pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Bo
 
 fn elapsed(engine: &Engine, started: Instant) -> std::time::Duration {
     engine.auth.clock().instant().duration_since(started)
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value: &HeaderValue| value.to_str().ok());
-    value.unwrap_or("undefined").to_owned()
-}
-
-/// 64 random bits in hex: enough to find a line in a log. Not a secret, so no reason to fail.
-fn request_id() -> String {
-    random::bytes::<8>().map_or_else(
-        |_| "none".to_owned(),
-        |bytes| format!("{:016x}", u64::from_be_bytes(bytes)),
-    )
 }

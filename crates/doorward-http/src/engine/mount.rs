@@ -1,0 +1,83 @@
+//! Contracts in their places: what a mounted contract needs to run.
+
+use std::sync::Arc;
+
+use doorward_core::SetupError;
+use doorward_core::auth::Grant;
+use doorward_core::realm::Realm;
+
+use super::origin::Origins;
+use crate::contract::Contract;
+use crate::contract::render::Filling;
+use crate::settings::Settings;
+
+/// A contract and where it is served.
+#[derive(Clone)]
+pub struct Mount {
+    /// The contract.
+    pub contract: Arc<Contract>,
+    /// `""` for the root, else `/…` without a slash at the end.
+    pub prefix: String,
+}
+
+/// A mounted contract with what it needs to run.
+pub(crate) struct Mounted {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) prefix: String,
+    pub(super) realm: Realm,
+    pub(super) grant: Grant,
+    pub(super) origins: Origins,
+    /// The switches that are on.
+    pub(super) switches: Vec<String>,
+}
+
+impl Mounted {
+    pub(super) fn new(mount: Mount, realm: Realm, settings: &Settings) -> Result<Self, SetupError> {
+        let Mount { contract, prefix } = mount;
+        let claims = Arc::clone(&contract);
+        let grant = Grant {
+            lifetime: contract.token.lifetime,
+            refresh: contract.token.refresh,
+            claims: Box::new(move |account| {
+                let filling = Filling {
+                    account: Some(account),
+                    ..Filling::default()
+                };
+                serde_json::from_str(&claims.token.claims.rendered(&filling)).unwrap_or_default()
+            }),
+        };
+        let on = settings
+            .switches
+            .iter()
+            .filter_map(|switch| switch.strip_prefix(&format!("{}.", contract.name)));
+        Ok(Self {
+            origins: Origins::new(contract.origins.iter().chain(&settings.origins))?,
+            switches: on.map(str::to_owned).collect(),
+            contract,
+            prefix,
+            realm,
+            grant,
+        })
+    }
+}
+
+/// Refuses switches that no mounted contract has.
+pub(super) fn check_switches(mounts: &[Mount], settings: &Settings) -> Result<(), SetupError> {
+    let known: Vec<String> = mounts
+        .iter()
+        .flat_map(|mount| {
+            mount
+                .contract
+                .switches
+                .keys()
+                .map(|switch| format!("{}.{switch}", mount.contract.name))
+        })
+        .collect();
+    match settings.switches.iter().find(|switch| !known.contains(switch)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let hint = format!("the contracts that are served have: {}", known.join(", "));
+            Err(SetupError::new(format!("switches: there is no `{unknown}`"), hint))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What is known of a request before anything is decided: its facts, and who calls.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{Method, Request};
+use doorward_core::random;
+use doorward_core::session::{Client, MAX_USER_AGENT};
+
+use super::cookie;
+use crate::settings::{Network, SecureCookies};
+
+/// What is known of a request before anything is decided.
+#[derive(Debug)]
+pub struct RequestFacts {
+    /// The method.
+    pub method: Method,
+    /// The path, as it came, without the query.
+    pub path: String,
+    /// The media type of the body, as it came; `undefined` when there is none.
+    pub content_type: String,
+    /// Names the request in the log and in the `x-request-id` header.
+    pub id: String,
+    /// Whether cookies for this client have to be `Secure`.
+    pub(super) secure: bool,
+}
+
+impl RequestFacts {
+    pub(super) fn new(request: &Request<Body>, secure_cookies: SecureCookies) -> Self {
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            content_type: content_type(request.headers()),
+            id: request_id(),
+            secure: cookie::secure(secure_cookies, request.headers(), request.uri()),
+        }
+    }
+}
+
+/// Who calls: the peer, or whom the trusted proxies before it name.
+pub(super) fn client(parts: &Parts, proxies: &[Network]) -> Client {
+    let peer = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    let mut address = peer;
+    if peer.is_some_and(is_proxy) {
+        let forwarded = parts.headers.get_all("x-forwarded-for");
+        let hops = forwarded
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        let hops: Vec<&str> = hops.map(str::trim).collect();
+        // From the right: each hop was written by the one after it. What is no address ends the chain.
+        for hop in hops.into_iter().rev() {
+            let Ok(hop) = hop.parse::<IpAddr>() else { break };
+            address = Some(hop);
+            if !is_proxy(hop) {
+                break;
+            }
+        }
+    }
+    let agent = parts
+        .headers
+        .get("user-agent")
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut user_agent = agent.unwrap_or_default().into_owned();
+    user_agent.truncate(
+        (0..=MAX_USER_AGENT.min(user_agent.len()))
+            .rev()
+            .find(|at| user_agent.is_char_boundary(*at))
+            .unwrap_or(0),
+    );
+    Client {
+        address: address.map(|address| address.to_canonical()),
+        user_agent,
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value: &HeaderValue| value.to_str().ok());
+    value.unwrap_or("undefined").to_owned()
+}
+
+/// 64 random bits in hex: enough to find a line in a log. Not a secret, so no reason to fail.
+fn request_id() -> String {
+    random::bytes::<8>().map_or_else(
+        |_| "none".to_owned(),
+        |bytes| format!("{:016x}", u64::from_be_bytes(bytes)),
+    )
+}
