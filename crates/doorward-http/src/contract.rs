@@ -14,6 +14,7 @@ pub mod builtin;
 mod example;
 pub mod hole;
 mod load;
+pub mod manual;
 pub mod render;
 mod section;
 pub mod template;
@@ -178,8 +179,8 @@ pub struct Field {
     pub label: String,
     /// Where it stands.
     pub at: Location,
-    /// What it is to the action.
-    pub input: Input,
+    /// What it is to the action; nothing, if only its rules are tried.
+    pub input: Option<Input>,
     /// The name of the free attribute, if it is one.
     pub attribute: String,
     /// Whether the empty text counts as absent.

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use doorward_core::SetupError;
+
 /// A fault of a contract file.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
@@ -47,18 +49,37 @@ fn floor(source: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0)
 }
 
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Diagnostic {
+    /// Everything but the hint.
+    fn what(&self) -> String {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
         let indent = " ".repeat(self.column.saturating_sub(1));
         let marks = "^".repeat(self.underlined);
-        writeln!(f, "error: {}", self.message)?;
-        writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
-        writeln!(f, "{margin} |")?;
-        writeln!(f, "{number} | {}", self.text.replace('\t', " "))?;
-        writeln!(f, "{margin} | {indent}{marks}")?;
-        write!(f, "hint: {}", self.hint)
+        let Self {
+            message,
+            file,
+            line,
+            column,
+            ..
+        } = self;
+        let text = self.text.replace('\t', " ");
+        format!(
+            "{message}\n{margin}--> {file}:{line}:{column}\n{margin} |\n{number} | {text}\n{margin} | {indent}{marks}"
+        )
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\nhint: {}", self.what(), self.hint)
+    }
+}
+
+/// Reads the same.
+impl From<Diagnostic> for SetupError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::new(diagnostic.what(), diagnostic.hint)
     }
 }
 
@@ -74,6 +95,7 @@ mod tests {
         let diagnostic = Diagnostic::new("my.toml", source, 12..15, "no".into(), "yes".into());
         let expected = "error: no\n --> my.toml:2:6\n  |\n2 | bé = \"x\"\n  |      ^^^\nhint: yes";
         assert_eq!(diagnostic.to_string(), expected);
+        assert_eq!(SetupError::from(diagnostic).to_string(), expected);
     }
 
     #[test]

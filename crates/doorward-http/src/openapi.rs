@@ -182,12 +182,14 @@ fn schema(field: &Field) -> Value {
             Condition::Present | Condition::Text | Condition::SameAs(_) => {}
         }
     }
-    schema.entry("maxLength").or_insert_with(|| field.input.limit().into());
-    if field.input.is_secret() {
+    if let Some(input) = field.input {
+        schema.entry("maxLength").or_insert_with(|| input.limit().into());
+    }
+    if field.input.is_some_and(Input::is_secret) {
         schema.insert("format".to_owned(), "password".into());
         schema.insert("writeOnly".to_owned(), true.into());
     }
-    if field.input == Input::Attribute {
+    if field.input == Some(Input::Attribute) {
         schema.insert(
             "description".to_owned(),
             format!("the attribute `{}` of the account", field.attribute).into(),

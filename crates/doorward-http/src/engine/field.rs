@@ -43,13 +43,14 @@ impl Request<'_> {
         }
         let mut inputs = Inputs::new(route.fields.iter().any(|field| field.strong));
         for (field, value) in values {
+            let Some(input) = field.input else { continue };
             let given = match value.map(Cow::into_owned) {
                 None => continue,
                 Some(Value::Null) => Given::Null,
                 Some(Value::String(text)) => Given::Text(Secret::new(text)),
                 Some(other) => Given::Json(other),
             };
-            inputs.push(field.input, &field.attribute, given);
+            inputs.push(input, &field.attribute, given);
         }
         Ok(inputs)
     }
@@ -178,8 +179,9 @@ pub(super) fn worded(faults: &[Fault], route: &Route, contract: &Contract) -> Ve
     let mut worded: Vec<WordedFault> = faults
         .iter()
         .filter_map(|fault| {
-            let is =
-                |field: &&std::sync::Arc<Field>| field.input == fault.input && *field.attribute == *fault.attribute;
+            let is = |field: &&std::sync::Arc<Field>| {
+                field.input == Some(fault.input) && *field.attribute == *fault.attribute
+            };
             let field = route.fields.iter().find(is)?;
             let (key, limit) = match fault.kind {
                 FaultKind::TooLong(limit) => ("too_long", limit),

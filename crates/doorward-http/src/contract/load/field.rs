@@ -29,30 +29,18 @@ pub(super) fn all<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<B
 
 fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Result<Field> {
     let is = section.required_text("is")?;
-    let (name, attribute) = is.text.split_once('.').unwrap_or((&is.text, ""));
-    let input = Input::ALL
-        .iter()
-        .find(|(_, known)| *known == name)
-        .map(|(input, _)| *input);
-    let Some(input) = input.filter(|input| (*input == Input::Attribute) != attribute.is_empty()) else {
-        let names = Input::ALL.iter().map(|(input, name)| match input {
-            Input::Attribute => "attribute.NAME",
-            _ => *name,
-        });
-        let hint = did_you_mean(&is.text, names);
-        return Err(source.fault(is.span, format!("a field cannot be `{}`", is.text), hint));
-    };
+    let (input, attribute) = meaning(source, &is)?;
     let at = match section.text("at")? {
         Some(at) => location(source, &at)?,
         None => location(source, key)?,
     };
     let strong = section.flag("strong")?;
-    if strong && !matches!(input, Input::Password | Input::NewPassword) {
+    if strong && !matches!(input, Some(Input::Password | Input::NewPassword)) {
         let hint = "use `strong` on a new password";
         return Err(source.fault(section.span.clone(), "only a new password can be strong", hint));
     }
     let json = section.flag("json")?;
-    if json && input != Input::Attribute {
+    if json && input != Some(Input::Attribute) {
         let hint = "use `json` on `attribute.NAME`";
         return Err(source.fault(section.span.clone(), "only a free attribute can be any JSON", hint));
     }
@@ -64,12 +52,33 @@ fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Resul
         label: section.text("label")?.map_or_else(|| label(&at), |own| own.text),
         at,
         input,
-        attribute: attribute.to_owned(),
+        attribute,
         empty_is_absent: section.flag("empty_is_absent")?,
         json,
         strong,
         rules,
     })
+}
+
+/// `email`, `attribute.NAME`, … or `none`: a field that only has rules, such as a password typed again.
+fn meaning(source: &Source<'_>, is: &Text) -> Result<(Option<Input>, String)> {
+    if is.text == "none" {
+        return Ok((None, String::new()));
+    }
+    let (name, attribute) = is.text.split_once('.').unwrap_or((&is.text, ""));
+    let input = Input::ALL
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(input, _)| *input);
+    if let Some(input) = input.filter(|input| (*input == Input::Attribute) != attribute.is_empty()) {
+        return Ok((Some(input), attribute.to_owned()));
+    }
+    let names = Input::ALL.iter().map(|(input, name)| match input {
+        Input::Attribute => "attribute.NAME",
+        _ => *name,
+    });
+    let hint = did_you_mean(&is.text, names.chain(["none"]));
+    Err(source.fault(is.span.clone(), format!("a field cannot be `{}`", is.text), hint))
 }
 
 /// What a field is called in faults: where it stands, without the place.

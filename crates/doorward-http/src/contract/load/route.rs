@@ -176,12 +176,14 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Res
                 .source
                 .fault(name.span, format!("there is no field `{}`", name.text), hint));
         };
-        if !table.inputs.iter().any(|takes| takes.input == field.input) {
+        if let Some(input) = field.input
+            && !table.inputs.iter().any(|takes| takes.input == input)
+        {
             let takes: Vec<&str> = table.inputs.iter().map(|takes| takes.input.name()).collect();
             let what = format!(
                 "`{}` does not take the {} that `{}` is",
                 table.name,
-                field.input.name(),
+                input.name(),
                 name.text
             );
             return Err(loader
@@ -192,7 +194,10 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Res
         fields.push(Arc::clone(field));
     }
     for takes in table.inputs.iter().filter(|takes| takes.need == Need::Required) {
-        if !fields.iter().any(|field| field.input == takes.input && demands(field)) {
+        if !fields
+            .iter()
+            .any(|field| field.input == Some(takes.input) && demands(field))
+        {
             return Err(needs(loader, section, action, &[takes.input]));
         }
     }
@@ -205,7 +210,7 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Res
     if !one_of.is_empty()
         && !fields
             .iter()
-            .any(|field| one_of.contains(&field.input) && demands(field))
+            .any(|field| field.input.is_some_and(|input| one_of.contains(&input)) && demands(field))
     {
         return Err(needs(loader, section, action, &one_of));
     }
