@@ -86,6 +86,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Makes an empty file that only its owner may read; SQLite would leave that to the umask. Its log and index
 /// take over the rights of the file.
+///
+/// A file that is there is not touched: to close any handle of a file is to lose the locks that this process
+/// has on it (POSIX says so), and somebody else in it may have the database open.
 fn make_file(path: &Path) -> Result<(), SetupError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

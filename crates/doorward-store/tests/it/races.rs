@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use doorward_core::account::{AccountId, ProfileChange};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::session::SessionId;
 use doorward_core::store::{Store, Written};
@@ -14,7 +15,7 @@ use doorward_store::open_sqlite;
 use tokio::task::JoinSet;
 
 use crate::engine::{Folder, Fresh, fresh};
-use crate::people::{NOW, client, first_hash, hash, later, living, person, register, session, sign_in};
+use crate::people::{NOW, client, done, first_hash, hash, later, living, person, register, session, sign_in};
 
 /// How many want the same thing.
 const CROWD: u8 = 50;
@@ -83,6 +84,37 @@ async fn one_identifier_makes_one_account_among_several_processes() {
             .filter(|written| matches!(written, Written::Done(_)))
             .count(),
         1
+    );
+}
+
+/// A change reads before it writes; another process must not come between the two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_by_several_processes_are_all_made() {
+    let folder = Folder::new();
+    let mut crowd = JoinSet::new();
+    for process in 0..3 {
+        let store = open_sqlite(folder.database()).await.unwrap();
+        let realm = store.ensure_realm("main").await.unwrap();
+        let ann = register(&*store, &realm, &format!("ann{process}@example.com")).await.id;
+        crowd.spawn(async move {
+            for round in 0..CROWD {
+                let name = Some(Some(round.to_string()));
+                let change = ProfileChange {
+                    first_name: name,
+                    ..ProfileChange::default()
+                };
+                done(store.update_account(ann, change, NOW).await.unwrap());
+            }
+            store.account(ann).await.unwrap().unwrap().profile.first_name
+        });
+    }
+    let last = (CROWD - 1).to_string();
+    assert!(
+        crowd
+            .join_all()
+            .await
+            .into_iter()
+            .all(|name| name.as_ref() == Some(&last))
     );
 }
 
@@ -172,7 +204,7 @@ async fn a_session_ends_once_and_has_one_sequence() {
 
 /// Logins race `shut_out`, which ends all sessions and lets none with the old password in. Afterwards none of
 /// them may be left, and each that was opened must have been ended.
-async fn logins_race(shut_out: impl AsyncFn(Arc<dyn Store>, doorward_core::account::AccountId)) {
+async fn logins_race(shut_out: impl AsyncFn(Arc<dyn Store>, AccountId)) {
     let db = fresh().await;
     for round in 0..ROUNDS {
         let ann = register(&*db, &db.realm, &format!("ann{round}@example.com")).await.id;

@@ -278,17 +278,21 @@ async fn a_session_lives_on_to_the_end_of_its_longest_life() {
             "generation {generation}"
         );
     }
-    // A lifetime that was set shorter takes back nothing that was promised.
-    let shorter = Rotation {
-        expires_at: later(DAY),
-        lifetime: Duration::from_hours(3),
-        ..present(sid, 5)
-    };
-    assert_eq!(rotated(&*db, shorter).await.expires_at, later(DAY));
-    let endless = Rotation {
+    // A lifetime that was set shorter takes back nothing that was promised, and one without end is none.
+    let outlived = |lifetime, generation| Rotation {
         expires_at: later(2 * DAY),
-        lifetime: Duration::MAX,
-        ..present(sid, 6)
+        lifetime,
+        ..present(sid, generation)
     };
-    assert_eq!(rotated(&*db, endless).await.expires_at, later(2 * DAY));
+    for (generation, (lifetime, expected)) in (5..).zip([
+        (Duration::from_hours(3), DAY),
+        (Duration::from_millis(u64::MAX / 2), 2 * DAY),
+        (Duration::MAX, 2 * DAY),
+    ]) {
+        assert_eq!(
+            rotated(&*db, outlived(lifetime, generation)).await.expires_at,
+            later(expected),
+            "{lifetime:?}"
+        );
+    }
 }
