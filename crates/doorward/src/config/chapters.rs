@@ -1,0 +1,320 @@
+//! The rows of the list of settings, by chapter.
+//!
+//! The surprise: the defaults are not here but in [`Config::default`](super::Config::default), where a program
+//! that embeds doorward finds the same ones.
+
+use std::time::Duration;
+
+use doorward_core::key::MIN_SECRET;
+use doorward_http::SecureCookies;
+
+use super::kind::Kind;
+use super::settings::Setting;
+use super::{HashScheme, LogFormat};
+
+pub(super) const SERVING: &[Setting] = &[
+    Setting {
+        name: "listen",
+        kind: Kind::Address(|config| &mut config.listen),
+        about: "Where to listen. Port 0 takes a free one. doorward speaks plain HTTP: beyond this machine, put a \
+                proxy that speaks TLS before it.",
+    },
+    Setting {
+        name: "database",
+        kind: Kind::Database(|config| &mut config.database),
+        about: "The database; the file is made if there is none, its folder is not. It holds password hashes and \
+                signing keys.",
+    },
+    Setting {
+        name: "contracts",
+        kind: Kind::Contracts(|config| &mut config.contracts),
+        about: "The contracts to serve, each at its prefix (`@/` is the root). Without any, every built-in contract \
+                is served under `/<name>`, and those that say so also at the root. What has a `/` in it or ends in \
+                `.toml` is a file.",
+    },
+    Setting {
+        name: "origins",
+        kind: Kind::List {
+            at: |config| &mut config.origins,
+            of: "origins as in `https://app.example.com`, or `loopback`",
+        },
+        about: "The origins whose pages may call the contracts (CORS), besides those that a contract names. \
+                `loopback` stands for every origin on the machine of the browser.",
+    },
+    Setting {
+        name: "trusted_proxies",
+        kind: Kind::List {
+            at: |config| &mut config.trusted_proxies,
+            of: "addresses or CIDR networks",
+        },
+        about: "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Without them, all \
+                clients behind a proxy share one address and its limits.",
+    },
+    Setting {
+        name: "secure_cookies",
+        kind: Kind::Choice {
+            words: &["auto", "always", "never"],
+            pick: |config, word| {
+                config.secure_cookies = match word {
+                    "always" => SecureCookies::Always,
+                    "never" => SecureCookies::Never,
+                    _ => SecureCookies::Auto,
+                }
+            },
+            picked: |config| match config.secure_cookies {
+                SecureCookies::Auto => "auto",
+                SecureCookies::Always => "always",
+                SecureCookies::Never => "never",
+            },
+        },
+        about: "Whether cookies are `Secure`. `auto`: always, except when a request names a loopback host and \
+                nothing says that it came over TLS.",
+    },
+    Setting {
+        name: "switches",
+        kind: Kind::List {
+            at: |config| &mut config.switches,
+            of: "switches as `contract.switch`",
+        },
+        about: "What to turn on in contracts; `doorward contract show NAME` shows the switches of one.",
+    },
+    Setting {
+        name: "hide_accounts",
+        kind: Kind::Flag(|config| &mut config.hide_accounts),
+        about: "Whether a login to an unknown account is answered like a wrong password, also where a contract \
+                tells them apart.",
+    },
+];
+
+pub(super) const TOKENS: &[Setting] = &[
+    Setting {
+        name: "issuer",
+        kind: Kind::Text(|config| &mut config.issuer),
+        about: "The `iss` of every token. Tokens of another issuer are refused: changing it logs everybody out.",
+    },
+    Setting {
+        name: "jwt_secret",
+        kind: Kind::Secret {
+            at: |config| &mut config.jwt_secret,
+            least: MIN_SECRET,
+        },
+        about: "A secret shared with services that check tokens themselves: tokens are signed with HS256. Without \
+                it they are signed with ES256, with keys that doorward makes, keeps in the database and publishes \
+                at `/.well-known/jwks.json`.",
+    },
+];
+
+pub(super) const PASSWORDS: &[Setting] = &[
+    Setting {
+        name: "hash_scheme",
+        kind: Kind::Choice {
+            words: &["argon2id", "bcrypt"],
+            pick: |config, word| {
+                config.hash_scheme = match word {
+                    "bcrypt" => HashScheme::Bcrypt,
+                    _ => HashScheme::Argon2id,
+                }
+            },
+            picked: |config| match config.hash_scheme {
+                HashScheme::Argon2id => "argon2id",
+                HashScheme::Bcrypt => "bcrypt",
+            },
+        },
+        about: "How new passwords are hashed. Hashes of the other scheme go on being verified, and weaker ones are \
+                replaced at the next login. bcrypt takes no password over 72 bytes.",
+    },
+    Setting {
+        name: "hash_memory_kib",
+        kind: Kind::Number {
+            at: |config| &mut config.hash_memory_kib,
+            least: 8,
+            most: 1_048_576,
+        },
+        about: "Memory of an argon2id hash in KiB, at least 8 for each lane. The hash threads together take \
+                `hash_threads` times as much.",
+    },
+    Setting {
+        name: "hash_passes",
+        kind: Kind::Number {
+            at: |config| &mut config.hash_passes,
+            least: 1,
+            most: 64,
+        },
+        about: "Passes of an argon2id hash over its memory.",
+    },
+    Setting {
+        name: "hash_lanes",
+        kind: Kind::Number {
+            at: |config| &mut config.hash_lanes,
+            least: 1,
+            most: 16,
+        },
+        about: "Lanes of an argon2id hash. They are computed one after the other.",
+    },
+    Setting {
+        name: "bcrypt_cost",
+        kind: Kind::Number {
+            at: |config| &mut config.bcrypt_cost,
+            least: 4,
+            most: 20,
+        },
+        about: "Cost of a bcrypt hash: two to the power of this many rounds.",
+    },
+    Setting {
+        name: "hash_threads",
+        kind: Kind::Number {
+            at: |config| &mut config.hash_threads,
+            least: 0,
+            most: 1024,
+        },
+        about: "Threads that hash; 0 takes one for each core.",
+    },
+    Setting {
+        name: "hash_queue",
+        kind: Kind::Number {
+            at: |config| &mut config.hash_queue,
+            least: 1,
+            most: 65_536,
+        },
+        about: "Passwords that may wait for a hash thread; one more is answered \"busy\".",
+    },
+    Setting {
+        name: "password_long",
+        kind: Kind::Number {
+            at: |config| &mut config.password_long,
+            least: 1,
+            most: 1024,
+        },
+        about: "Characters from which on a new password is strong by its length, where a contract asks for a \
+                strong one.",
+    },
+    Setting {
+        name: "password_short",
+        kind: Kind::Number {
+            at: |config| &mut config.password_short,
+            least: 1,
+            most: 1024,
+        },
+        about: "Characters that a strong password has at least. Below `password_long` it must also be hard to guess.",
+    },
+    Setting {
+        name: "password_min_score",
+        kind: Kind::Number {
+            at: |config| &mut config.password_min_score,
+            least: 0,
+            most: 4,
+        },
+        about: "How hard: the least zxcvbn score. 3 stands for 10⁸ guesses.",
+    },
+    Setting {
+        name: "password_blocklist",
+        kind: Kind::File(|config| &mut config.password_blocklist),
+        about: "Passwords that are never strong, one on each line, in UTF-8, 64 MiB at most. It is read at the start.",
+    },
+];
+
+pub(super) const ATTEMPTS: &[Setting] = &[
+    Setting {
+        name: "throttle",
+        kind: Kind::Flag(|config| &mut config.throttle),
+        about: "Whether attempts at passwords are limited. Turn it off for load tests only.",
+    },
+    Setting {
+        name: "throttle_attempts",
+        kind: Kind::Number {
+            at: |config| &mut config.throttle_attempts,
+            least: 1,
+            most: 1_000_000,
+        },
+        about: "Attempts in a row on one account before the first delay, which is a second; each further attempt \
+                doubles it.",
+    },
+    Setting {
+        name: "throttle_max_delay",
+        kind: Kind::Duration {
+            at: |config| &mut config.throttle_max_delay,
+            least: Duration::from_secs(1),
+            most: Duration::from_hours(24),
+        },
+        about: "The longest such delay. An account is never locked for good: anybody could do that to anybody.",
+    },
+    Setting {
+        name: "throttle_per_address",
+        kind: Kind::Number {
+            at: |config| &mut config.throttle_per_address,
+            least: 1,
+            most: 1_000_000,
+        },
+        about: "Failed attempts from one address (IPv6: one /64 network) in one window.",
+    },
+    Setting {
+        name: "throttle_window",
+        kind: Kind::Duration {
+            at: |config| &mut config.throttle_window,
+            least: Duration::from_secs(1),
+            most: Duration::from_hours(24),
+        },
+        about: "How long such a window lasts.",
+    },
+];
+
+pub(super) const WATCHING: &[Setting] = &[
+    Setting {
+        name: "log_format",
+        kind: Kind::Choice {
+            words: &["text", "json"],
+            pick: |config, word| {
+                config.log_format = match word {
+                    "json" => LogFormat::Json,
+                    _ => LogFormat::Text,
+                }
+            },
+            picked: |config| match config.log_format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            },
+        },
+        about: "How the log on standard error is written. Both are one line for each event.",
+    },
+    Setting {
+        name: "log_level",
+        kind: Kind::LogLevel(|config| &mut config.log_level),
+        about: "What is logged. The target `audit` tells what happened to accounts and sessions.",
+    },
+    Setting {
+        name: "metrics",
+        kind: Kind::Flag(|config| &mut config.metrics),
+        about: "Whether `/metrics` is served. It counts, and names nobody.",
+    },
+];
+
+pub(super) const LIMITS: &[Setting] = &[
+    Setting {
+        name: "body_timeout",
+        kind: Kind::Duration {
+            at: |config| &mut config.body_timeout,
+            least: Duration::from_millis(100),
+            most: Duration::from_mins(10),
+        },
+        about: "How long the body of a request may take to arrive.",
+    },
+    Setting {
+        name: "stop_timeout",
+        kind: Kind::Duration {
+            at: |config| &mut config.stop_timeout,
+            least: Duration::ZERO,
+            most: Duration::from_hours(1),
+        },
+        about: "How long a stop (SIGTERM or Ctrl-C) waits for requests in flight.",
+    },
+    Setting {
+        name: "max_connections",
+        kind: Kind::Number {
+            at: |config| &mut config.max_connections,
+            least: 1,
+            most: 1_000_000,
+        },
+        about: "Connections at once; further ones wait until one closes. The system's limit of open files has to \
+                be higher.",
+    },
+];

@@ -1,0 +1,119 @@
+//! The layer of the environment: `DOORWARD_` and the name of the setting in capitals.
+//!
+//! The only place that reads the environment. The surprise: a variable that begins like ours and is none of
+//! ours stops the start, because it is a misspelt setting more often than not.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use doorward_core::SetupError;
+
+use super::layers::{Entry, Key, Raw};
+use super::settings::nearest;
+
+const PREFIX: &str = "DOORWARD_";
+
+/// The variable that names the configuration file, as `--config` does.
+pub(super) const FILE: &str = "DOORWARD_CONFIG";
+
+/// What the environment says.
+pub(super) struct Environment {
+    /// The configuration file.
+    pub(super) file: Option<PathBuf>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Reads the environment of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(super) fn read() -> Result<Environment, SetupError> {
+    of(std::env::vars_os())
+}
+
+/// Reads these variables.
+pub(super) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Environment, SetupError> {
+    let mut environment = Environment {
+        file: None,
+        entries: Vec::new(),
+    };
+    for (variable, value) in variables {
+        let Some(variable) = variable.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        if variable == FILE {
+            environment.file = Some(PathBuf::from(value));
+            continue;
+        }
+        // Capitals only: a variable that is like ours but for its case is not ours.
+        let name = Key::names().into_iter().find(|name| self::variable(name) == variable);
+        let Some(key) = name.and_then(|name| Key::named(&name)) else {
+            return Err(unknown(variable));
+        };
+        let value = value.into_string().map_err(|_| {
+            SetupError::new(
+                format!("the environment variable {variable} is no text in UTF-8"),
+                "set it anew",
+            )
+        })?;
+        environment.entries.push(Entry {
+            key,
+            value: Raw::Text(value),
+            source: variable.to_owned(),
+            place: variable.to_owned(),
+        });
+    }
+    Ok(environment)
+}
+
+/// The variable of a setting.
+pub(super) fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+fn unknown(found: &str) -> SetupError {
+    // Compared without what they all begin with, which would make everything look near.
+    let rest = found.trim_start_matches(PREFIX).to_ascii_lowercase();
+    let names: Vec<String> = Key::names().into_iter().chain(["config".to_owned()]).collect();
+    let hint = match nearest(&rest, names.iter().map(String::as_str)) {
+        // Kubernetes does this to every container beside a service of the name `doorward`.
+        _ if rest.starts_with("service_") || rest.starts_with("port") => {
+            "Kubernetes sets it for a service called `doorward`: put `enableServiceLinks: false` into the pod's spec"
+                .to_owned()
+        }
+        Some(meant) => format!("did you mean `{}`?", variable(meant)),
+        None => format!("`doorward config` shows all settings; `unset {found}` forgets it"),
+    };
+    SetupError::new(format!("the environment variable {found} sets nothing"), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Result<Environment, SetupError> {
+        of([(OsString::from(name), OsString::from(value))].into_iter())
+    }
+
+    #[test]
+    fn takes_its_own_variables_and_leaves_the_others() {
+        let environment = read("DOORWARD_HASH_QUEUE", "5").unwrap();
+        assert_eq!(environment.entries[0].key.setting.name, "hash_queue");
+        assert!(read("PATH", "/bin").unwrap().entries.is_empty());
+        assert!(read("doorward_listen", "x").unwrap().entries.is_empty());
+        let environment = read("DOORWARD_CONFIG", "/etc/doorward.toml").unwrap();
+        assert_eq!(environment.file, Some("/etc/doorward.toml".into()));
+        assert!(read("DOORWARD_JWT_SECRET_FILE", "x").unwrap().entries[0].key.in_file);
+    }
+
+    #[test]
+    fn refuses_a_misspelt_variable_with_the_one_that_was_meant() {
+        for (wrong, hint) in [
+            ("DOORWARD_LISTN", "did you mean `DOORWARD_LISTEN`?"),
+            ("DOORWARD_COLOUR", "`unset DOORWARD_COLOUR`"),
+            ("DOORWARD_SERVICE_HOST", "enableServiceLinks"),
+            ("DOORWARD_PORT_8080_TCP_ADDR", "enableServiceLinks"),
+        ] {
+            let said = read(wrong, "x").err().unwrap().to_string();
+            assert!(said.contains(hint), "{said}");
+        }
+    }
+}
