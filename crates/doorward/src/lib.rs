@@ -1,1 +1,88 @@
-//! x
+//! doorward, a sign-in server that speaks the login API your front end already calls: the binary, and the same
+//! thing as a library.
+//!
+//! ```no_run
+//! # async fn embed() -> Result<(), doorward::SetupError> {
+//! let auth = doorward::router(doorward::Config::default()).await?;
+//! let app: axum::Router = axum::Router::new().nest("/auth-api", auth);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The surprise: there is no state to pass around. A router holds its database, its threads and its background
+//! tasks, and takes them with it when it is dropped.
+
+mod assembly;
+pub mod cli;
+pub mod config;
+mod log;
+mod mounts;
+mod printable;
+mod server;
+mod start_text;
+mod tasks;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use config::Config;
+pub use doorward_core::SetupError;
+pub use doorward_core::secret::Secret;
+pub use doorward_http::SecureCookies;
+
+/// A router that serves the contracts of a configuration, to be nested into another application or served
+/// alone. Everything but `listen`, `log_format`, `log_level`, `stop_timeout` and `max_connections` applies to it.
+///
+/// It has to be made and used within a Tokio runtime. Clients are told apart by address only where the
+/// application serves with `into_make_service_with_connect_info::<SocketAddr>()`.
+///
+/// # Errors
+/// When the configuration contradicts itself, a contract has a fault, or the database cannot be used.
+pub async fn router(config: Config) -> Result<Router, SetupError> {
+    let mounts = mounts::mounts(&config.contracts)?;
+    let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
+    let hasher = assembly::hasher(&config)?;
+    let auth = assembly::open(&config, policy, hasher).await?;
+    let router = doorward_http::router(Arc::clone(&auth), mounts, config.http()).await?;
+    tasks::start(&auth);
+    Ok(router)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn paths_resolve_inside_another_application() {
+        let folder = std::env::temp_dir().join(format!("doorward-nested-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let config = Config {
+            database: config::Database::Sqlite(folder.join("doorward.db")),
+            hash_memory_kib: 8,
+            hash_passes: 1,
+            hash_threads: 1,
+            ..Config::default()
+        };
+        let app = Router::new().nest("/auth-api", router(config).await.unwrap());
+        for (method, path, status) in [
+            ("GET", "/auth-api/healthz", StatusCode::OK),
+            ("GET", "/auth-api/readyz", StatusCode::OK),
+            ("GET", "/auth-api/.well-known/jwks.json", StatusCode::OK),
+            ("GET", "/auth-api/v1/openapi.json", StatusCode::OK),
+            ("GET", "/auth-api/v1/account", StatusCode::UNAUTHORIZED),
+            ("GET", "/healthz", StatusCode::NOT_FOUND),
+            ("GET", "/v1/account", StatusCode::NOT_FOUND),
+        ] {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{method} {path}");
+        }
+        drop(app);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

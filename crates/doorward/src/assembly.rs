@@ -1,0 +1,52 @@
+//! Puts the parts together: store, hash pool, throttle, rules, contracts.
+//!
+//! The surprise: it takes three steps and not one, because what fails in each is somebody else's to mend: what
+//! the operator wrote, or what the machine cannot do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::auth::Parts;
+use doorward_core::hasher::Hasher;
+use doorward_core::throttle::Throttle;
+use doorward_core::{Auth, Clock, Policy, SetupError};
+
+use crate::config::Config;
+
+/// The rules that a configuration asks for.
+///
+/// # Errors
+/// When they contradict each other or the blocklist cannot be read.
+pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, SetupError> {
+    Ok(Policy {
+        issuer: config.issuer.clone(),
+        shared_secret: config.jwt_secret.clone(),
+        hide_accounts: config.hide_accounts,
+        passwords: config.passwords()?,
+        key_overlap,
+    })
+}
+
+/// Starts the hash pool.
+///
+/// # Errors
+/// When the costs are out of range or the system gives no threads.
+pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
+    Hasher::start(config.hasher())
+}
+
+/// Opens the database and everything that stands on it.
+///
+/// # Errors
+/// When the database cannot be used.
+pub(crate) async fn open(config: &Config, policy: Policy, hasher: Hasher) -> Result<Arc<Auth>, SetupError> {
+    let store = doorward_store::open_sqlite(config.database.path()).await?;
+    let clock = Clock::system();
+    let parts = Parts {
+        store,
+        hasher,
+        throttle: Throttle::new(config.throttle(), clock.clone()),
+        clock,
+    };
+    Ok(Arc::new(Auth::open(parts, policy).await?))
+}

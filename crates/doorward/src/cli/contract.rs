@@ -1,0 +1,77 @@
+//! `doorward contract`: what is built in, and whether a file is a contract.
+//!
+//! The surprise: none of it reads the configuration. A contract is good or bad by itself.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use doorward_core::SetupError;
+use doorward_core::error::did_you_mean;
+use doorward_http::contract::{self, builtin};
+
+use super::Failure;
+use crate::mounts;
+
+#[derive(Subcommand)]
+pub(super) enum ContractCommand {
+    /// List the built-in contracts
+    List,
+    /// Print the file of a built-in contract, to start another one from
+    Show {
+        /// One that `doorward contract list` shows
+        name: String,
+    },
+    /// Check a contract file without serving it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+pub(super) fn run(command: ContractCommand) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match command {
+        ContractCommand::List => {
+            let names = builtin::ALL.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, text) in builtin::ALL {
+                let contract = contract::parse(&format!("{name}.toml"), text).map_err(Failure::usage)?;
+                writeln!(out, "{name:names$}  {}", contract.about)?;
+            }
+        }
+        ContractCommand::Show { name } => {
+            let text = builtin::find(&name).ok_or_else(|| {
+                let hint = did_you_mean(&name, builtin::ALL.iter().map(|(name, _)| *name));
+                Failure::usage(SetupError::new(format!("there is no built-in contract `{name}`"), hint))
+            })?;
+            out.write_all(text.as_bytes())?;
+        }
+        ContractCommand::Check { file } => {
+            let contract = mounts::read(&file).map_err(Failure::usage)?;
+            let prefix = if contract.prefix.is_empty() {
+                "/"
+            } else {
+                &contract.prefix
+            };
+            writeln!(
+                out,
+                "{} is a contract: {}, served at {prefix}",
+                file.display(),
+                contract.name
+            )?;
+            for route in &contract.routes {
+                for place in &route.places {
+                    let alias = if place.alias { " (alias)" } else { "" };
+                    writeln!(
+                        out,
+                        "  {:7} {}  {}{alias}",
+                        place.method,
+                        place.path,
+                        route.action.table().name
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

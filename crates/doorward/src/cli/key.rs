@@ -1,0 +1,57 @@
+//! `doorward key`: the keys that sign tokens.
+//!
+//! The surprise: a rotation logs nobody out. The new key signs at once, and the others go on verifying until
+//! their last token is dead by age.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+
+use super::operator::{Missing, Operator};
+use super::{Failure, Place};
+
+#[derive(Args)]
+pub(super) struct KeyArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// List the keys, the newest first
+    List,
+    /// Make a new key, which signs from now on
+    Rotate,
+}
+
+pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
+    let operator = Operator::open(args.place, Missing::Refuse)?;
+    if operator.config.jwt_secret.is_some() {
+        return Err(Failure::of(
+            "tokens are signed with the shared secret `jwt_secret`, so there are no keys",
+            "without the secret, doorward makes and rotates keys of its own",
+        ));
+    }
+    let mut out = io::stdout().lock();
+    match args.command {
+        KeyCommand::List => {
+            let keys = operator.wait(operator.auth.store().signing_keys())?;
+            writeln!(out, "{:16}  {:24}  USE", "KEY", "CREATED")?;
+            for (position, key) in keys.iter().enumerate() {
+                let used = if position == 0 {
+                    "signs and verifies"
+                } else {
+                    "verifies"
+                };
+                writeln!(out, "{:16}  {:24}  {used}", key.id.0, key.created_at.to_string())?;
+            }
+        }
+        KeyCommand::Rotate => {
+            let id = operator.wait(operator.auth.rotate_key())?;
+            writeln!(out, "{id} signs from now on")?;
+        }
+    }
+    Ok(())
+}

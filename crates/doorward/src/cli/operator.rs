@@ -1,0 +1,58 @@
+//! What the commands beside a server have in common: the same database, the same rules, and nothing served.
+//!
+//! The surprise: a database is made by `serve` and `user add` alone. Every other command refuses a path where
+//! there is none, because it is a mistyped one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::{Auth, SetupError};
+use tokio::runtime::Runtime;
+
+use super::{Failure, Place};
+use crate::config::LogFormat;
+use crate::{Config, assembly, log};
+
+/// Rules and database, opened for one command.
+pub(super) struct Operator {
+    runtime: Runtime,
+    pub(super) auth: Arc<Auth>,
+    pub(super) config: Config,
+}
+
+/// Whether a database is made if there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    Make,
+    Refuse,
+}
+
+impl Operator {
+    pub(super) fn open(place: Place, missing: Missing) -> Result<Self, Failure> {
+        let mut config = place.load()?.config;
+        // A command hashes one password at most.
+        config.hash_threads = 1;
+        // The command itself says what it did.
+        log::start(LogFormat::Text, "warn").map_err(Failure::usage)?;
+        if missing == Missing::Refuse && !config.database.path().exists() {
+            return Err(Failure::run(SetupError::new(
+                format!("there is no database {}", config.database.path().display()),
+                "`doorward serve` makes it; `--database sqlite:PATH` names another one",
+            )));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::of(format!("no runtime: {error}"), "raise the limits"))?;
+        // A command forgets no keys, so it needs no overlap.
+        let policy = assembly::policy(&config, Duration::MAX).map_err(Failure::usage)?;
+        let hasher = assembly::hasher(&config).map_err(Failure::usage)?;
+        let auth = runtime
+            .block_on(assembly::open(&config, policy, hasher))
+            .map_err(Failure::run)?;
+        Ok(Self { runtime, auth, config })
+    }
+
+    /// Does something that has to wait.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+}

@@ -1,0 +1,162 @@
+//! `doorward serve`.
+//!
+//! The surprise: the end is in the right order. Connections go first, then the runtime with all tasks, then the
+//! last handle of the store, whose drop waits until everything that was handed in is on the disk.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use clap::Args;
+use doorward_core::{Auth, SetupError};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::{Failure, Place};
+use crate::config::layers::{self, Flags, Layered};
+use crate::server::{self, Limits, Stopped};
+use crate::{Config, assembly, log, mounts, start_text, tasks};
+
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// Address and port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Contract to serve in place of the built-in ones; can be repeated
+    #[arg(long = "contract", value_name = "NAME_OR_FILE[@PREFIX]")]
+    pub(super) contracts: Vec<String>,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+impl ServeArgs {
+    pub(super) fn load(self) -> Result<Layered, Failure> {
+        let flags = Flags {
+            file: self.place.config,
+            listen: self.listen,
+            database: self.place.database,
+            contracts: self.contracts,
+        };
+        layers::load(flags).map_err(Failure::usage)
+    }
+}
+
+pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
+    let config = args.load()?.config;
+    log::start(config.log_format, &config.log_level).map_err(Failure::usage)?;
+    let runtime = Runtime::new().map_err(|error| Failure::of(format!("no threads: {error}"), "raise the limits"))?;
+    let (auth, ended) = runtime.block_on(serve(&config))?;
+    // Whatever still runs is cut here, before the store is closed.
+    drop(runtime);
+    drop(auth);
+    tracing::info!("stopped");
+    ended
+}
+
+/// Serves until it is told to stop. The handle is for the caller to drop, after the runtime.
+async fn serve(config: &Config) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
+    let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
+    let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
+    let hasher = assembly::hasher(config).map_err(Failure::usage)?;
+    let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
+    let router = doorward_http::router(Arc::clone(&auth), mounts.clone(), config.http());
+    let router = router.await.map_err(Failure::usage)?;
+    let (listener, address) = listen(&config.listen).await?;
+    let signals = Signals::new()?;
+    tasks::start(&auth);
+    let text = start_text::text(address, &mounts, config.metrics);
+    // A server whose output nobody reads serves all the same.
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok((auth, until_stopped(config, listener, router, signals).await))
+}
+
+async fn until_stopped(
+    config: &Config,
+    listener: TcpListener,
+    router: Router,
+    mut signals: Signals,
+) -> Result<(), Failure> {
+    let limits = Limits {
+        connections: config.max_connections as usize,
+        stop_timeout: config.stop_timeout,
+    };
+    let stopping = tokio::sync::Notify::new();
+    let stop = async {
+        signals.next().await;
+        stopping.notify_one();
+    };
+    // Whoever presses Ctrl-C twice does not want to wait.
+    let hurry = async {
+        stopping.notified().await;
+        // Made now, so that it knows nothing of the first one.
+        match Signals::new() {
+            Ok(mut again) => again.next().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    match server::serve(listener, router, limits, stop, hurry).await {
+        Stopped::Finished => Ok(()),
+        Stopped::Cut(connections) => Err(Failure::of(
+            format!("{connections} connections were cut while a request was in flight"),
+            "a longer `stop_timeout` leaves them more time",
+        )),
+    }
+}
+
+async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listening = TcpListener::bind(address).await;
+    let listening = listening.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    listening.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program uses this port: choose another one with `--listen`",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one with `--listen`",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address: `--listen 0.0.0.0:8080` takes all",
+            _ => "choose another address with `--listen`, for instance 127.0.0.1:8080",
+        };
+        Failure::run(SetupError::new(format!("cannot listen on {address}: {error}"), hint))
+    })
+}
+
+/// What tells a server to stop: SIGTERM and Ctrl-C.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed =
+            |error: io::Error| Failure::of(format!("signals: {error}"), "the system refuses to hand them over");
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        // Without it there is only the task manager, and nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

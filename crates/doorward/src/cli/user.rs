@@ -1,0 +1,275 @@
+//! `doorward user`: accounts, managed by an operator, also while a server runs on the same database.
+//!
+//! The surprise: nobody tells a running server. It looks for itself, several times a second, so that a token of
+//! a disabled account is dead within one second.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use doorward_core::SetupError;
+use doorward_core::account::{Account, Profile};
+use doorward_core::action::MAX_NAME;
+use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
+use doorward_core::realm::{DEFAULT_REALM, Realm};
+
+use self::password::PasswordArgs;
+use super::operator::{Missing, Operator};
+use super::{Failure, Place};
+use crate::printable::printable;
+
+mod password;
+
+/// Accounts that are read at a time when they are listed.
+const PAGE: usize = 500;
+
+#[derive(Args)]
+pub(super) struct UserArgs {
+    /// Realm of the account
+    #[arg(long, default_value = DEFAULT_REALM, global = true)]
+    realm: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Make an account
+    Add(AddArgs),
+    /// List the accounts
+    List,
+    /// Keep an account from signing in, and end its sessions
+    Disable(Named),
+    /// Let an account sign in again
+    Enable(Named),
+    /// Set another password, and end the account's sessions
+    ResetPassword {
+        #[command(flatten)]
+        named: Named,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// End the account's sessions
+    EndSessions(Named),
+    /// Delete an account, and end its sessions
+    Delete(Named),
+}
+
+#[derive(Args)]
+struct AddArgs {
+    /// E-mail address
+    #[arg(long, required_unless_present = "username")]
+    email: Option<String>,
+    /// Username
+    #[arg(long)]
+    username: Option<String>,
+    /// First name
+    #[arg(long)]
+    first_name: Option<String>,
+    /// Last name
+    #[arg(long)]
+    last_name: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+#[derive(Args)]
+struct Named {
+    /// E-mail address, username, UUID or number
+    account: String,
+}
+
+pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
+    let missing = if matches!(args.command, UserCommand::Add(_)) {
+        Missing::Make
+    } else {
+        Missing::Refuse
+    };
+    let operator = Operator::open(args.place, missing)?;
+    let realm = operator.wait(operator.auth.realm(&args.realm))?;
+    let desk = Desk { operator, realm };
+    match args.command {
+        UserCommand::Add(args) => desk.add(args),
+        UserCommand::List => desk.list(&mut io::stdout().lock()),
+        UserCommand::Disable(named) => {
+            let account = desk.find(&named)?;
+            let done = desk.operator.wait(desk.operator.auth.disable_account(account.id))?;
+            desk.told(done, &account, "is disabled; its sessions are ended")
+        }
+        UserCommand::Enable(named) => {
+            let account = desk.find(&named)?;
+            let done = desk.operator.wait(desk.operator.auth.enable_account(account.id))?;
+            desk.told(done, &account, "may sign in")
+        }
+        UserCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
+        UserCommand::EndSessions(named) => {
+            let account = desk.find(&named)?;
+            let count = desk.operator.wait(desk.operator.auth.end_sessions(account.id))?;
+            let sessions = if count == 1 { "session" } else { "sessions" };
+            desk.told(true, &account, &format!("had {count} {sessions}, ended now"))
+        }
+        UserCommand::Delete(named) => {
+            let account = desk.find(&named)?;
+            let done = desk.operator.wait(desk.operator.auth.delete_account(account.id))?;
+            desk.told(done, &account, "is deleted; its sessions are ended")
+        }
+    }
+}
+
+/// Where an operator manages the accounts of a realm.
+struct Desk {
+    operator: Operator,
+    realm: Realm,
+}
+
+impl Desk {
+    fn add(&self, args: AddArgs) -> Result<(), Failure> {
+        let profile = Profile {
+            email: args.email,
+            username: args.username,
+            first_name: args.first_name,
+            last_name: args.last_name,
+            ..Profile::default()
+        };
+        check(&profile).map_err(Failure::usage)?;
+        let password = args.password.choose(&self.operator, &profile)?;
+        let added = self.operator.auth.add_account(&self.realm, profile, &password.secret);
+        let account = self.operator.wait(added)?.ok_or_else(|| {
+            Failure::of(
+                "another account has this e-mail address or username",
+                "`doorward user list` shows all accounts",
+            )
+        })?;
+        self.told(true, &account, "is made")?;
+        password.tell()
+    }
+
+    fn reset_password(&self, named: &Named, args: &PasswordArgs) -> Result<(), Failure> {
+        let account = self.find(named)?;
+        let password = args.choose(&self.operator, &account.profile)?;
+        let done = self
+            .operator
+            .wait(self.operator.auth.reset_password(account.id, &password.secret))?;
+        self.told(done, &account, "has another password; its sessions are ended")?;
+        password.tell()
+    }
+
+    fn list(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(
+            out,
+            "{:>6}  {:36}  {:24}  {:24}  IDENTIFIERS",
+            "NUMBER", "ID", "CREATED", "DISABLED"
+        )?;
+        let mut after = 0;
+        loop {
+            let page = self.operator.auth.store().list_accounts(self.realm.id, after, PAGE);
+            let page = self.operator.wait(page)?;
+            for account in &page {
+                let disabled = account.disabled_at.map_or("-".to_owned(), |at| at.to_string());
+                let (number, id, created) = (account.number, account.id.to_string(), account.created_at.to_string());
+                writeln!(
+                    out,
+                    "{number:>6}  {id:36}  {created:24}  {disabled:24}  {}",
+                    identifiers(account)
+                )?;
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.number,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn find(&self, named: &Named) -> Result<Account, Failure> {
+        let found = self
+            .operator
+            .wait(self.operator.auth.find_account(&self.realm, &named.account))?;
+        found.ok_or_else(|| {
+            Failure::of(
+                format!(
+                    "no account of the realm `{}` is `{}`",
+                    self.realm.name,
+                    printable(&named.account)
+                ),
+                "name its e-mail address, username, UUID or number, as `doorward user list` shows them",
+            )
+        })
+    }
+
+    /// Says what was done, if it was: the account can have been deleted since it was found.
+    fn told(&self, done: bool, account: &Account, what: &str) -> Result<(), Failure> {
+        if !done {
+            return Err(Failure::of(
+                "the account was deleted in the meantime",
+                "`doorward user list` shows all accounts",
+            ));
+        }
+        writeln!(
+            io::stdout(),
+            "account {} ({}) {what}",
+            account.number,
+            identifiers(account)
+        )?;
+        Ok(())
+    }
+}
+
+fn identifiers(account: &Account) -> String {
+    let both = [&account.profile.email, &account.profile.username];
+    let mut text = String::new();
+    for identifier in both.into_iter().flatten() {
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{separator}{}", printable(identifier));
+    }
+    text
+}
+
+/// The limits that hold for every account, however it is made.
+fn check(profile: &Profile) -> Result<(), SetupError> {
+    if profile.email.as_ref().is_some_and(|email| !is_email(email)) {
+        return Err(SetupError::new(
+            "this is no e-mail address",
+            "write it like `ann@example.com`",
+        ));
+    }
+    for (what, value, most) in [
+        ("username", &profile.username, MAX_IDENTIFIER),
+        ("first name", &profile.first_name, MAX_NAME),
+        ("last name", &profile.last_name, MAX_NAME),
+    ] {
+        let fits = |text: &String| !text.is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
+        if value.as_ref().is_some_and(|text| !fits(text)) {
+            return Err(SetupError::new(
+                format!("a {what} has 1 to {most} characters, and no control characters"),
+                format!("choose another {what}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_keep_to_the_limits_of_all_accounts() {
+        let profile = |email: Option<&str>, username: Option<&str>| Profile {
+            email: email.map(str::to_owned),
+            username: username.map(str::to_owned),
+            ..Profile::default()
+        };
+        assert!(check(&profile(Some("a@b.co"), Some("ann"))).is_ok());
+        for bad in [
+            profile(Some("ann"), None),
+            profile(None, Some("")),
+            profile(None, Some("a\u{1b}b")),
+        ] {
+            assert!(check(&bad).is_err(), "{bad:?}");
+        }
+        assert!(check(&profile(None, Some(&"x".repeat(MAX_IDENTIFIER + 1)))).is_err());
+    }
+}

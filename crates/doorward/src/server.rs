@@ -1,0 +1,156 @@
+//! Serves a router over plain HTTP/1.1 until it is told to stop, and then finishes what it has begun.
+//!
+//! The surprise: one connection more than the limit is not refused. It is not accepted either, and waits with
+//! the kernel until another one closes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tower::Service;
+
+/// How long the head of a request may take to arrive, and how long a connection may wait for its next request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most bytes of the head of a request: a long token, sent in a header and in three cookies, fits in.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// The most header fields of a request; browsers send about twenty.
+const MAX_HEADERS: usize = 100;
+
+/// The most bytes that a connection buffers.
+const BUFFER: usize = 64 * 1024;
+
+/// How long to wait when the system has no more files to give, which only time mends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The limits that an operator can set.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// How long a stop waits for requests in flight.
+    pub(crate) stop_timeout: Duration,
+}
+
+/// What became of requests in flight when the server stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// All were answered.
+    Finished,
+    /// This many connections had to be cut.
+    Cut(usize),
+}
+
+/// Serves until `stop` is ready; then accepts nothing more and waits for requests in flight, until they are
+/// answered, the limit is reached, or `hurry` is ready. Connections that are left then die with the runtime.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
+) -> Stopped {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
+    tokio::pin!(stop);
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = accept(&listener, &places) => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        tokio::spawn(connection(stream, peer, place, router.clone(), graceful.watcher()));
+    }
+    drop(listener);
+    let waiting = limits.connections - places.available_permits().min(limits.connections);
+    tracing::info!(connections = waiting, "stopping; requests in flight are answered first");
+    tokio::select! {
+        () = graceful.shutdown() => Stopped::Finished,
+        () = sleep(limits.stop_timeout) => Stopped::Cut(left(limits, &places)),
+        () = hurry => Stopped::Cut(left(limits, &places)),
+    }
+}
+
+fn left(limits: Limits, places: &Semaphore) -> usize {
+    limits.connections.saturating_sub(places.available_permits())
+}
+
+/// The next connection, once there is a place for it. `None` when the semaphore is closed, which nobody does.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return Some((stream, peer, place)),
+            // The client was gone before it was its turn; the next one is not worse off for it.
+            Err(error) if is_of_the_client(&error) => {}
+            Err(error) => {
+                if !told {
+                    tracing::error!(
+                        %error,
+                        "no connection can be accepted; a higher limit of open files (`ulimit -n`) may help"
+                    );
+                    told = true;
+                }
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    router: Router,
+    watcher: Watcher,
+) {
+    // Answers are small and written at once; waiting to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // A router is always ready, so nobody has to ask it first.
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients hang up, stall and speak nonsense all day long.
+        tracing::debug!(%error, "a connection ended early");
+    }
+    drop(place);
+}

@@ -1,0 +1,88 @@
+//! What goes on in the background of a server: learning what other processes did, and forgetting.
+//!
+//! The surprise: the tasks hold no server alive. They end by themselves when it is gone, so that a router that
+//! was nested into another program takes them with it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use doorward_core::{Auth, Result};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often to look for what other processes did: sessions ended, accounts disabled, keys rotated.
+///
+/// The promise is that a token dies within a second of the command that killed it. Looking takes two reads by
+/// index, which are next to nothing when there is nothing new.
+const CATCH_UP: Duration = Duration::from_millis(250);
+
+/// How often to forget dead sessions and keys. They do no harm until then; they only take room.
+const PURGE: Duration = Duration::from_secs(300);
+
+/// Starts the tasks. They end soon after the last handle of `auth` is dropped.
+pub(crate) fn start(auth: &Arc<Auth>) {
+    tokio::spawn(catch_up(Arc::downgrade(auth)));
+    tokio::spawn(purge(Arc::downgrade(auth)));
+}
+
+async fn catch_up(auth: Weak<Auth>) {
+    let mut ticks = interval(CATCH_UP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut health = Health::new("learning what other processes did");
+    loop {
+        ticks.tick().await;
+        let Some(auth) = auth.upgrade() else { return };
+        health.tell(&auth.catch_up().await);
+    }
+}
+
+async fn purge(auth: Weak<Auth>) {
+    let mut ticks = interval(PURGE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut health = Health::new("forgetting dead sessions");
+    loop {
+        ticks.tick().await;
+        let Some(auth) = auth.upgrade() else { return };
+        health.tell(&auth.purge().await);
+    }
+}
+
+/// Whether something went well the last time, so that only a change is logged: a database that is away for an
+/// hour is two lines and not fourteen thousand.
+struct Health {
+    what: &'static str,
+    well: bool,
+}
+
+impl Health {
+    fn new(what: &'static str) -> Self {
+        Self { what, well: true }
+    }
+
+    fn tell(&mut self, result: &Result<()>) -> bool {
+        let changed = self.well != result.is_ok();
+        self.well = result.is_ok();
+        match result {
+            Ok(()) if changed => tracing::info!("{} works again", self.what),
+            Err(error) if changed => tracing::error!(%error, "{} fails; it is tried again and again", self.what),
+            _ => {}
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_core::Error;
+
+    use super::*;
+
+    #[test]
+    fn only_changes_are_told() {
+        let mut health = Health::new("x");
+        let (well, ill) = (Ok(()), Err(Error::unavailable("gone")));
+        let told: Vec<bool> = [&well, &ill, &ill, &well, &well]
+            .map(|result| health.tell(result))
+            .into();
+        assert_eq!(told, [false, true, false, true, false]);
+    }
+}
