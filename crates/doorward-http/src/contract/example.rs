@@ -54,6 +54,7 @@ impl Template {
 fn example_of(hole: &Hole) -> Value {
     let typed = HOLES.iter().find(|(_, known, ..)| known == hole);
     match hole {
+        Hole::FirstOf(holes) => holes.first().map(example_of).unwrap_or_default(),
         Hole::AccountEmail => "ann@example.com".into(),
         Hole::AccountUsername => "ann".into(),
         Hole::AccountFirstName => "Ann".into(),

@@ -43,6 +43,8 @@ pub enum Hole {
     AccountUpdatedAt,
     /// A free attribute of the account.
     AccountAttribute(String),
+    /// The first of these that has something to show: `{account.username|account.email}`.
+    FirstOf(Vec<Hole>),
     /// The access token.
     Token,
     /// Its life from now, in seconds.

@@ -101,6 +101,7 @@ fn holes(page: &mut String) {
         let _ = writeln!(page, "| `{{{name}}}` | {shown_as} | {place} |");
     }
     let _ = writeln!(page, "| `{{{ATTRIBUTE}NAME}}` | any | where the account can be shown |");
+    page.push_str("| `{A\\|B}` | of the first that has a value | where both can stand |\n");
     page.push_str("| `{faults}` | list or object | outcomes that carry faults |\n");
     page.push_str("| `{sessions}` | list | outcomes that carry sessions |\n");
 }

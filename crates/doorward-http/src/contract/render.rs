@@ -152,6 +152,12 @@ impl<'f> Filling<'f> {
                 .problem
                 .map_or(Shown::Nothing, |(_, status, _)| Shown::Number(status.as_u16().into())),
             Hole::RetryAfter => seconds(self.retry_after),
+            Hole::FirstOf(holes) => {
+                let mut shown = holes.iter().map(|hole| self.shown(hole));
+                shown
+                    .find(|shown| !matches!(shown, Shown::Nothing))
+                    .unwrap_or(Shown::Nothing)
+            }
             Hole::FaultMessage => self.first_fault().map(|fault| fault.message.as_str()).into(),
             Hole::FaultField => self.first_fault().map(|fault| fault.field.as_str()).into(),
             Hole::Token

@@ -212,6 +212,10 @@ impl Compiler<'_> {
     }
 
     fn hole(&self, name: &str) -> Result<Hole, TemplateFault> {
+        if name.contains('|') {
+            let holes = name.split('|').map(|name| self.hole(name)).collect::<Result<_, _>>()?;
+            return Ok(Hole::FirstOf(holes));
+        }
         match hole::named(name) {
             Some((hole, group)) if self.scope.has(group) => Ok(hole),
             Some(_) => {
