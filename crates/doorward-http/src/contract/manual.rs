@@ -133,3 +133,17 @@ fn words(page: &mut String) {
         let _ = writeln!(page, "| `{name}` | {default} |");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_what_the_tables_say() {
+        let page = include_str!("../../../../docs/contract-reference.md");
+        assert!(
+            page == reference(),
+            "run `doorward contract reference > docs/contract-reference.md`"
+        );
+    }
+}

@@ -22,6 +22,8 @@ pub(super) enum ContractCommand {
         /// One that `doorward contract list` shows
         name: String,
     },
+    /// Print every word that a contract can use, in Markdown
+    Reference,
     /// Check a contract file without serving it
     Check {
         /// The file
@@ -46,6 +48,7 @@ pub(super) fn run(command: ContractCommand) -> Result<(), Failure> {
             })?;
             out.write_all(text.as_bytes())?;
         }
+        ContractCommand::Reference => out.write_all(contract::manual::reference().as_bytes())?,
         ContractCommand::Check { file } => {
             let contract = mounts::read(&file).map_err(Failure::usage)?;
             let prefix = if contract.prefix.is_empty() {
