@@ -1,0 +1,13 @@
+//! The integration tests of doorward: one binary, so that they are linked once. Each test starts the real program
+//! on a port of its own with a database of its own.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test has deadlines, threads and an environment of its own; nothing here is served to anybody"
+)]
+
+mod http;
+mod server;
+mod tidy;
+mod transcript;
+mod transcripts;
