@@ -74,8 +74,9 @@ enum Command {
     Key(key::KeyArgs),
 }
 
-/// Where the configuration is found.
+/// Where the commands beside a server find its database.
 #[derive(Args)]
+#[command(next_help_heading = "Where")]
 struct Place {
     /// Configuration file [default: doorward.toml, if it is there]
     #[arg(long, value_name = "FILE", global = true)]
@@ -152,10 +153,20 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::Config;
 
     #[test]
     fn the_command_line_makes_sense() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let help = Cli::command().render_help().to_string();
+        let Config { listen, database, .. } = Config::default();
+        for default in [listen, database.to_string()] {
+            assert!(help.contains(&format!("default: {default}]")), "{help}");
+        }
     }
 
     #[test]

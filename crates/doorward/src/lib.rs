@@ -49,38 +49,48 @@ pub async fn router(config: Config) -> Result<Router, SetupError> {
     Ok(router)
 }
 
+// The example is a test, too: what it shows is what is tried here.
+#[cfg(test)]
+extern crate self as doorward;
+#[cfg(test)]
+#[path = "../examples/embed.rs"]
+mod embed;
+
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::body::{Body, to_bytes};
     use axum::http::{Request, StatusCode};
+    use doorward_http::contract::builtin;
     use tower::ServiceExt;
 
     use super::*;
 
     #[tokio::test]
     async fn paths_resolve_inside_another_application() {
-        let folder = std::env::temp_dir().join(format!("doorward-nested-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("doorward-embed-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let config = Config {
-            database: config::Database::Sqlite(folder.join("doorward.db")),
             hash_memory_kib: 8,
             hash_passes: 1,
             hash_threads: 1,
-            ..Config::default()
+            ..embed::config(folder.join("doorward.db"))
         };
-        let app = Router::new().nest("/auth-api", router(config).await.unwrap());
-        for (method, path, status) in [
-            ("GET", "/auth-api/healthz", StatusCode::OK),
-            ("GET", "/auth-api/readyz", StatusCode::OK),
-            ("GET", "/auth-api/.well-known/jwks.json", StatusCode::OK),
-            ("GET", "/auth-api/v1/openapi.json", StatusCode::OK),
-            ("GET", "/auth-api/v1/account", StatusCode::UNAUTHORIZED),
-            ("GET", "/healthz", StatusCode::NOT_FOUND),
-            ("GET", "/v1/account", StatusCode::NOT_FOUND),
+        let app = embed::app(config).await.unwrap();
+        let (name, _) = builtin::ALL[0];
+        for (path, status, says) in [
+            ("/", StatusCode::OK, "my own page"),
+            ("/auth-api/healthz", StatusCode::OK, "ok"),
+            ("/auth-api/readyz", StatusCode::OK, "ready"),
+            ("/auth-api/.well-known/jwks.json", StatusCode::OK, "ES256"),
+            (&format!("/auth-api/{name}/openapi.json"), StatusCode::OK, "3.1.0"),
+            (&format!("/auth-api/{name}/nothing"), StatusCode::NOT_FOUND, "nothing"),
+            ("/healthz", StatusCode::NOT_FOUND, ""),
         ] {
-            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             let response = app.clone().oneshot(request).await.unwrap();
-            assert_eq!(response.status(), status, "{method} {path}");
+            assert_eq!(response.status(), status, "{path}");
+            let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            assert!(String::from_utf8_lossy(&body).contains(says), "{path}: {body:?}");
         }
         drop(app);
         std::fs::remove_dir_all(&folder).unwrap();

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use doorward_core::SetupError;
 use doorward_core::error::did_you_mean;
+use doorward_http::Mount;
 use doorward_http::contract::{self, Contract, builtin};
-use doorward_http::engine::Mount;
 
 use crate::config::Placement;
 
@@ -71,7 +71,7 @@ fn find(placement: &Placement) -> Result<Contract, SetupError> {
         format!("write `./{name}` for the file")
     } else {
         let meant = did_you_mean(name, builtin::ALL.iter().map(|(name, _)| *name));
-        format!("{meant}; a file has a `/` in its path or ends in `.toml`")
+        format!("{meant} (a file has a `/` in its path or ends in `.toml`)")
     };
     Err(SetupError::new(format!("there is no built-in contract `{name}`"), hint))
 }

@@ -3,13 +3,18 @@
 //! The surprise: one connection more than the limit is not refused. It is not accepted either, and waits with
 //! the kernel until another one closes.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +36,11 @@ const MAX_HEADERS: usize = 100;
 
 /// The most bytes that a connection buffers.
 const BUFFER: usize = 64 * 1024;
+
+/// For how long a server that was told to stop goes on as before, but for asking its clients to come back on
+/// another connection. What was sent before the end is then read and answered; an idle connection that is closed
+/// after that has been silent for as long.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// How long to wait when the system has no more files to give, which only time mends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,32 +72,61 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
     hurry: impl Future<Output = ()>,
 ) -> Stopped {
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
-    tokio::pin!(stop);
-    loop {
-        let (stream, peer, place) = tokio::select! {
-            biased;
-            () = &mut stop => break,
-            accepted = accept(&listener, &places) => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
-        };
-        tokio::spawn(connection(stream, peer, place, router.clone(), graceful.watcher()));
-    }
+    let server = Server {
+        listener,
+        router,
+        places: Arc::new(Semaphore::new(limits.connections)),
+        stopping: Arc::default(),
+        graceful: GracefulShutdown::new(),
+    };
+    server.accept_until(stop).await;
+    server.stopping.store(true, Ordering::Relaxed);
+    server.accept_until(sleep(LINGER)).await;
+    let Server {
+        listener,
+        places,
+        graceful,
+        ..
+    } = server;
     drop(listener);
-    let waiting = limits.connections - places.available_permits().min(limits.connections);
-    tracing::info!(connections = waiting, "stopping; requests in flight are answered first");
+    let open = || limits.connections.saturating_sub(places.available_permits());
+    tracing::info!(connections = open(), "stopping; requests in flight are answered first");
     tokio::select! {
         () = graceful.shutdown() => Stopped::Finished,
-        () = sleep(limits.stop_timeout) => Stopped::Cut(left(limits, &places)),
-        () = hurry => Stopped::Cut(left(limits, &places)),
+        () = sleep(limits.stop_timeout) => Stopped::Cut(open()),
+        () = hurry => Stopped::Cut(open()),
     }
 }
 
-fn left(limits: Limits, places: &Semaphore) -> usize {
-    limits.connections.saturating_sub(places.available_permits())
+/// A server that accepts.
+struct Server {
+    listener: TcpListener,
+    router: Router,
+    /// One permit for each connection that may still be opened.
+    places: Arc<Semaphore>,
+    /// Whether answers ask the client to close.
+    stopping: Arc<AtomicBool>,
+    graceful: GracefulShutdown,
+}
+
+impl Server {
+    async fn accept_until(&self, end: impl Future<Output = ()>) {
+        tokio::pin!(end);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut end => return,
+                accepted = accept(&self.listener, &self.places) => accepted,
+            };
+            let Some((stream, peer, place)) = accepted else { return };
+            let (router, stopping) = (self.router.clone(), Arc::clone(&self.stopping));
+            let connection = connection(stream, peer, router, stopping, self.graceful.watcher());
+            tokio::spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        }
+    }
 }
 
 /// The next connection, once there is a place for it. `None` when the semaphore is closed, which nobody does.
@@ -123,23 +162,27 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: OwnedSemaphorePermit,
-    router: Router,
-    watcher: Watcher,
-) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stopping: Arc<AtomicBool>, watcher: Watcher) {
     // Answers are small and written at once; waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(axum::body::Body::new);
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         // A router is always ready, so nobody has to ask it first.
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        let stopping = Arc::clone(&stopping);
+        async move {
+            let mut response = answer.await?;
+            if stopping.load(Ordering::Relaxed) {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<Response<Body>, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -152,5 +195,7 @@ async fn connection(
         // Clients hang up, stall and speak nonsense all day long.
         tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
 }
+
+#[cfg(test)]
+mod tests;

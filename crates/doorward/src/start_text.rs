@@ -10,10 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use axum::http::Method;
 use doorward_core::action::{Action, Input, OutcomeKind};
 use doorward_http::Contract;
+use doorward_http::Mount;
 use doorward_http::contract::hole::Hole;
 use doorward_http::contract::{Body, Condition, Field, Location, Place, Route, TokenSource};
-use doorward_http::engine::Mount;
 use serde_json::{Map, Value};
+
+use crate::Config;
 
 /// What the lines show, in this order.
 const SHOWN: [(Action, &str); 4] = [
@@ -31,29 +33,48 @@ const LAST_NAME: &str = "Example";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// The text. Its first line is for programs, too: they find the port in it.
-pub(crate) fn text(address: SocketAddr, mounts: &[Mount], metrics: bool) -> String {
-    let mut text = format!("doorward listens on http://{address}\n\n");
-    let shown = |mount: &Mount| {
-        if mount.prefix.is_empty() {
-            "/".to_owned()
-        } else {
-            mount.prefix.clone()
-        }
-    };
-    let prefixes = mounts.iter().map(|mount| shown(mount).len()).max().unwrap_or(0);
-    let names = mounts.iter().map(|mount| mount.contract.name.len()).max().unwrap_or(0);
-    for mount in mounts {
-        let Contract { name, about, .. } = &*mount.contract;
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "  {:prefixes$}  {name:names$}  {about}", shown(mount));
+pub(crate) fn text(address: SocketAddr, config: &Config, mounts: &[Mount]) -> String {
+    let mut text = format!("doorward listens on http://{address}\n");
+    let database = config.database.path();
+    let database = std::path::absolute(database).unwrap_or_else(|_| database.to_owned());
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "and remembers in {}\n", database.display());
+    let served = served(mounts);
+    let names = served
+        .iter()
+        .map(|(contract, _)| contract.name.len())
+        .max()
+        .unwrap_or(0);
+    let places = served.iter().map(|(_, places)| places.len()).max().unwrap_or(0);
+    for (contract, prefixes) in served {
+        let Contract { name, about, .. } = contract;
+        let _ = writeln!(text, "  {name:names$}  {prefixes:places$}  {about}");
     }
-    let metrics = if metrics { "  /metrics" } else { "" };
+    let metrics = if config.metrics { "  /metrics" } else { "" };
     let _ = writeln!(text, "\n  /docs  /.well-known/jwks.json  /healthz  /readyz{metrics}");
     let base = format!("http://{}", reachable(address));
     if let Some((what, lines)) = demonstration(&base, mounts) {
         let _ = writeln!(text, "\nTry it ({what}):\n\n{}", lines.join("\n"));
     }
     text
+}
+
+/// Each contract with the prefixes that it is served under, in the order of the mounts.
+fn served(mounts: &[Mount]) -> Vec<(&Contract, String)> {
+    let mut served: Vec<(&Contract, String)> = Vec::new();
+    for mount in mounts {
+        let prefix = if mount.prefix.is_empty() { "/" } else { &mount.prefix };
+        match served
+            .iter_mut()
+            .find(|(contract, _)| contract.source == mount.contract.source)
+        {
+            Some((_, prefixes)) => {
+                let _ = write!(prefixes, ", {prefix}");
+            }
+            None => served.push((&mount.contract, prefix.to_owned())),
+        }
+    }
+    served
 }
 
 /// The address as a client on this machine can use it.
@@ -235,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_first_line_has_the_port_and_the_last_four_are_commands() {
-        let text = text(address("127.0.0.1:4321"), &mounts(&[]).unwrap(), true);
+        let text = text(address("127.0.0.1:4321"), &Config::default(), &mounts(&[]).unwrap());
         assert_eq!(text.lines().next(), Some("doorward listens on http://127.0.0.1:4321"));
         let commands: Vec<&str> = text.lines().filter(|line| line.contains("curl ")).collect();
         assert_eq!(commands.len(), 4, "{text}");

@@ -62,17 +62,15 @@ pub(super) fn run(command: ContractCommand) -> Result<(), Failure> {
                 file.display(),
                 contract.name
             )?;
-            for route in &contract.routes {
-                for place in &route.places {
-                    let alias = if place.alias { " (alias)" } else { "" };
-                    writeln!(
-                        out,
-                        "  {:7} {}  {}{alias}",
-                        place.method,
-                        place.path,
-                        route.action.table().name
-                    )?;
-                }
+            let places = || {
+                let routes = contract.routes.iter();
+                routes.flat_map(|route| route.places.iter().map(move |place| (place, route.action)))
+            };
+            let paths = places().map(|(place, _)| place.path.len()).max().unwrap_or(0);
+            for (place, action) in places() {
+                let (method, path, action) = (place.method.as_str(), &place.path, action.table().name);
+                let alias = if place.alias { " (alias)" } else { "" };
+                writeln!(out, "  {method:7} {path:paths$}  {action}{alias}")?;
             }
         }
     }

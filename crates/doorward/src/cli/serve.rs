@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,7 +14,7 @@ use doorward_core::{Auth, SetupError};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::{Failure, Place};
+use super::Failure;
 use crate::config::layers::{self, Flags, Layered};
 use crate::server::{self, Limits, Stopped};
 use crate::{Config, assembly, log, mounts, start_text, tasks};
@@ -26,16 +27,20 @@ pub(super) struct ServeArgs {
     /// Contract to serve in place of the built-in ones; can be repeated
     #[arg(long = "contract", value_name = "NAME_OR_FILE[@PREFIX]")]
     pub(super) contracts: Vec<String>,
-    #[command(flatten)]
-    pub(super) place: Place,
+    /// Configuration file [default: doorward.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Database, made if it is not there [default: sqlite:doorward.db]
+    #[arg(long, value_name = "sqlite:PATH")]
+    database: Option<String>,
 }
 
 impl ServeArgs {
     pub(super) fn load(self) -> Result<Layered, Failure> {
         let flags = Flags {
-            file: self.place.config,
+            file: self.config,
             listen: self.listen,
-            database: self.place.database,
+            database: self.database,
             contracts: self.contracts,
         };
         layers::load(flags).map_err(Failure::usage)
@@ -65,7 +70,7 @@ async fn serve(config: &Config) -> Result<(Arc<Auth>, Result<(), Failure>), Fail
     let (listener, address) = listen(&config.listen).await?;
     let signals = Signals::new()?;
     tasks::start(&auth);
-    let text = start_text::text(address, &mounts, config.metrics);
+    let text = start_text::text(address, config, &mounts);
     // A server whose output nobody reads serves all the same.
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

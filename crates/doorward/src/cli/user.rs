@@ -26,7 +26,7 @@ const PAGE: usize = 500;
 #[derive(Args)]
 pub(super) struct UserArgs {
     /// Realm of the account
-    #[arg(long, default_value = DEFAULT_REALM, global = true)]
+    #[arg(long, default_value = DEFAULT_REALM, global = true, help_heading = "Where")]
     realm: String,
     #[command(flatten)]
     place: Place,
@@ -59,12 +59,8 @@ enum UserCommand {
 
 #[derive(Args)]
 struct AddArgs {
-    /// E-mail address
-    #[arg(long, required_unless_present = "username")]
-    email: Option<String>,
-    /// Username
-    #[arg(long)]
-    username: Option<String>,
+    #[command(flatten)]
+    identifiers: Identifiers,
     /// First name
     #[arg(long)]
     first_name: Option<String>,
@@ -73,6 +69,18 @@ struct AddArgs {
     last_name: Option<String>,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+/// What the person will type to say who they are.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct Identifiers {
+    /// E-mail address
+    #[arg(long)]
+    email: Option<String>,
+    /// Username
+    #[arg(long)]
+    username: Option<String>,
 }
 
 #[derive(Args)]
@@ -127,8 +135,8 @@ struct Desk {
 impl Desk {
     fn add(&self, args: AddArgs) -> Result<(), Failure> {
         let profile = Profile {
-            email: args.email,
-            username: args.username,
+            email: args.identifiers.email,
+            username: args.identifiers.username,
             first_name: args.first_name,
             last_name: args.last_name,
             ..Profile::default()
