@@ -1,5 +1,6 @@
 //! Contracts in their places: what a mounted contract needs to run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use doorward_core::SetupError;
@@ -63,7 +64,7 @@ impl Mounted {
 
 /// Refuses switches that no mounted contract has.
 pub(super) fn check_switches(mounts: &[Mount], settings: &Settings) -> Result<(), SetupError> {
-    let known: Vec<String> = mounts
+    let known: BTreeSet<String> = mounts
         .iter()
         .flat_map(|mount| {
             mount
@@ -73,10 +74,13 @@ pub(super) fn check_switches(mounts: &[Mount], settings: &Settings) -> Result<()
                 .map(|switch| format!("{}.{switch}", mount.contract.name))
         })
         .collect();
-    match settings.switches.iter().find(|switch| !known.contains(switch)) {
+    match settings.switches.iter().find(|switch| !known.contains(*switch)) {
         None => Ok(()),
         Some(unknown) => {
-            let hint = format!("the contracts that are served have: {}", known.join(", "));
+            let hint = format!(
+                "the contracts that are served have: {}",
+                Vec::from_iter(known).join(", ")
+            );
             Err(SetupError::new(format!("switches: there is no `{unknown}`"), hint))
         }
     }
