@@ -139,6 +139,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_worked_example_is_the_file_that_is_tested() {
+        let manual = include_str!("../../../../docs/contracts.md");
+        let example = include_str!("../../../../examples/contracts/bookshop.toml");
+        assert!(
+            manual.contains(&format!("```toml\n{example}```")),
+            "copy the file into docs/contracts.md"
+        );
+    }
+
+    #[test]
     fn the_page_is_what_the_tables_say() {
         let page = include_str!("../../../../docs/contract-reference.md");
         assert!(

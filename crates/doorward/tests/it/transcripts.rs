@@ -27,6 +27,11 @@ fn auth() {
 }
 
 #[test]
+fn bookshop() {
+    run("bookshop");
+}
+
+#[test]
 fn conduit() {
     run("conduit");
 }
