@@ -73,7 +73,7 @@ pub(crate) async fn serve(
     hurry: impl Future<Output = ()>,
 ) -> Stopped {
     let server = Server {
-        listener,
+        listener: Some(listener),
         router,
         places: Arc::new(Semaphore::new(limits.connections)),
         stopping: Arc::default(),
@@ -82,14 +82,12 @@ pub(crate) async fn serve(
     server.accept_until(stop).await;
     server.stopping.store(true, Ordering::Relaxed);
     server.accept_until(sleep(LINGER)).await;
-    let Server {
-        listener,
-        places,
-        graceful,
-        ..
-    } = server;
-    drop(listener);
+    let Server { places, graceful, .. } = server.close_door();
     let open = || limits.connections.saturating_sub(places.available_permits());
+    if open() > 0 {
+        // Whoever came last has to be read before a connection that has said nothing counts as idle.
+        sleep(LINGER).await;
+    }
     tracing::info!(connections = open(), "stopping; requests in flight are answered first");
     tokio::select! {
         () = graceful.shutdown() => Stopped::Finished,
@@ -100,7 +98,8 @@ pub(crate) async fn serve(
 
 /// A server that accepts.
 struct Server {
-    listener: TcpListener,
+    /// None once nothing more is accepted.
+    listener: Option<TcpListener>,
     router: Router,
     /// One permit for each connection that may still be opened.
     places: Arc<Semaphore>,
@@ -116,24 +115,45 @@ impl Server {
             let accepted = tokio::select! {
                 biased;
                 () = &mut end => return,
-                accepted = accept(&self.listener, &self.places) => accepted,
+                accepted = accept(self.listener.as_ref(), &self.places) => accepted,
             };
             let Some((stream, peer, place)) = accepted else { return };
-            let (router, stopping) = (self.router.clone(), Arc::clone(&self.stopping));
-            let connection = connection(stream, peer, router, stopping, self.graceful.watcher());
-            tokio::spawn(async move {
-                connection.await;
-                drop(place);
-            });
+            self.attend(stream, peer, place);
         }
+    }
+
+    /// Accepts what the kernel has accepted already, and then nothing more. To the clients behind it the
+    /// connection is open, and closing the listener would reset it.
+    fn close_door(mut self) -> Self {
+        let Some(Ok(listener)) = self.listener.take().map(TcpListener::into_std) else {
+            return self;
+        };
+        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            let Ok((stream, peer)) = listener.accept() else { break };
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.attend(stream, peer, place),
+                Err(error) => tracing::debug!(%error, "a connection was gone at once"),
+            }
+        }
+        self
+    }
+
+    fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let (router, stopping) = (self.router.clone(), Arc::clone(&self.stopping));
+        let connection = connection(stream, peer, router, stopping, self.graceful.watcher());
+        tokio::spawn(async move {
+            connection.await;
+            drop(place);
+        });
     }
 }
 
-/// The next connection, once there is a place for it. `None` when the semaphore is closed, which nobody does.
+/// The next connection, once there is a place for it. `None` when nothing more is accepted.
 async fn accept(
-    listener: &TcpListener,
+    listener: Option<&TcpListener>,
     places: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let listener = listener?;
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     let mut told = false;
     loop {
