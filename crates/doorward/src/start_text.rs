@@ -9,10 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::Method;
 use doorward_core::action::{Action, Input, OutcomeKind};
-use doorward_http::Contract;
-use doorward_http::Mount;
 use doorward_http::contract::hole::Hole;
 use doorward_http::contract::{Body, Condition, Field, Location, Place, Route, TokenSource};
+use doorward_http::{Contract, Mount};
 use serde_json::{Map, Value};
 
 use crate::Config;
@@ -141,7 +140,9 @@ fn line(url: &str, contract: &Contract, action: Action) -> Option<String> {
 fn data(contract: &Contract, route: &Route) -> Option<String> {
     let mut members = Vec::new();
     for field in &route.fields {
-        let Some(value) = sample(field, route) else { continue };
+        let Some(value) = sample(field, route, contract) else {
+            continue;
+        };
         match &field.at {
             Location::Body(path) => members.push((path.as_slice(), value)),
             _ => return None,
@@ -161,8 +162,11 @@ fn data(contract: &Contract, route: &Route) -> Option<String> {
     let mut form = String::new();
     for (path, value) in members {
         let (first, rest) = path.split_first()?;
-        let rest: String = rest.iter().map(|name| format!("[{name}]")).collect();
-        let _ = write!(form, " --data-urlencode {}", quoted(&format!("{first}{rest}={value}")));
+        let mut pair = first.clone();
+        for name in rest {
+            let _ = write!(pair, "[{name}]");
+        }
+        let _ = write!(form, " --data-urlencode {}", quoted(&format!("{pair}={value}")));
     }
     Some(form)
 }
@@ -183,16 +187,16 @@ fn insert(object: &mut Map<String, Value>, path: &[String], value: &str) {
 }
 
 /// Something to put into a field; `None` if it can be left out.
-fn sample(field: &Field, route: &Route) -> Option<&'static str> {
+fn sample(field: &Field, route: &Route, contract: &Contract) -> Option<&'static str> {
     let input = match field.input {
         // A field that only repeats another one, as people repeat a password.
         None => repeated(field, route).and_then(|other| other.input),
         input => input,
     };
     match input {
-        Some(Input::Email) => Some(EMAIL),
-        // An account is found by either; the one that most contracts ask for is the safer bet.
-        Some(Input::Identifier) => Some(EMAIL),
+        // An account is found by either, if it was registered with it.
+        Some(Input::Identifier) if !registers_email(contract) => Some(USERNAME),
+        Some(Input::Email | Input::Identifier) => Some(EMAIL),
         Some(Input::Username) => Some(USERNAME),
         Some(Input::Password | Input::NewPassword | Input::CurrentPassword) => Some(PASSWORD),
         Some(Input::FirstName) => Some(FIRST_NAME),
@@ -204,6 +208,12 @@ fn sample(field: &Field, route: &Route) -> Option<&'static str> {
         }
         Some(Input::RefreshToken | Input::SessionId) => None,
     }
+}
+
+fn registers_email(contract: &Contract) -> bool {
+    let registers = contract.routes.iter().filter(|route| route.action == Action::Register);
+    let mut fields = registers.flat_map(|route| &route.fields);
+    fields.any(|field| field.input == Some(Input::Email))
 }
 
 fn repeated<'r>(field: &Field, route: &'r Route) -> Option<&'r Field> {

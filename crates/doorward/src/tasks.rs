@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// How often to forget dead sessions and keys. They do no harm until then; they only take room.
-const PURGE: Duration = Duration::from_secs(300);
+const PURGE: Duration = Duration::from_mins(5);
 
 /// Starts the tasks. They end soon after the last handle of `auth` is dropped.
 pub(crate) fn start(auth: &Arc<Auth>) {

@@ -104,24 +104,24 @@ pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
         UserCommand::Disable(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(desk.operator.auth.disable_account(account.id))?;
-            desk.told(done, &account, "is disabled; its sessions are ended")
+            told(done, &account, "is disabled; its sessions are ended")
         }
         UserCommand::Enable(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(desk.operator.auth.enable_account(account.id))?;
-            desk.told(done, &account, "may sign in")
+            told(done, &account, "may sign in")
         }
         UserCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
         UserCommand::EndSessions(named) => {
             let account = desk.find(&named)?;
             let count = desk.operator.wait(desk.operator.auth.end_sessions(account.id))?;
             let sessions = if count == 1 { "session" } else { "sessions" };
-            desk.told(true, &account, &format!("had {count} {sessions}, ended now"))
+            told(true, &account, &format!("had {count} {sessions}, ended now"))
         }
         UserCommand::Delete(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(desk.operator.auth.delete_account(account.id))?;
-            desk.told(done, &account, "is deleted; its sessions are ended")
+            told(done, &account, "is deleted; its sessions are ended")
         }
     }
 }
@@ -150,7 +150,7 @@ impl Desk {
                 "`doorward user list` shows all accounts",
             )
         })?;
-        self.told(true, &account, "is made")?;
+        told(true, &account, "is made")?;
         password.tell()
     }
 
@@ -160,7 +160,7 @@ impl Desk {
         let done = self
             .operator
             .wait(self.operator.auth.reset_password(account.id, &password.secret))?;
-        self.told(done, &account, "has another password; its sessions are ended")?;
+        told(done, &account, "has another password; its sessions are ended")?;
         password.tell()
     }
 
@@ -205,23 +205,23 @@ impl Desk {
             )
         })
     }
+}
 
-    /// Says what was done, if it was: the account can have been deleted since it was found.
-    fn told(&self, done: bool, account: &Account, what: &str) -> Result<(), Failure> {
-        if !done {
-            return Err(Failure::of(
-                "the account was deleted in the meantime",
-                "`doorward user list` shows all accounts",
-            ));
-        }
-        writeln!(
-            io::stdout(),
-            "account {} ({}) {what}",
-            account.number,
-            identifiers(account)
-        )?;
-        Ok(())
+/// Says what was done, if it was: the account can have been deleted since it was found.
+fn told(done: bool, account: &Account, what: &str) -> Result<(), Failure> {
+    if !done {
+        return Err(Failure::of(
+            "the account was deleted in the meantime",
+            "`doorward user list` shows all accounts",
+        ));
     }
+    writeln!(
+        io::stdout(),
+        "account {} ({}) {what}",
+        account.number,
+        identifiers(account)
+    )?;
+    Ok(())
 }
 
 fn identifiers(account: &Account) -> String {

@@ -87,7 +87,7 @@ impl Kind {
         let wrong = || format!("write {}", self.takes());
         match self {
             Self::Contracts(at) => {
-                *at(config) = raw.list().iter().map(|text| text.parse()).collect::<Result<_, _>>()?
+                *at(config) = raw.list().iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
             }
             Self::List { at, .. } => *at(config) = raw.list(),
             Self::Database(at) => *at(config) = raw.text().ok_or_else(wrong)?.parse()?,

@@ -62,8 +62,31 @@ fn entry(setting: &Setting) -> String {
             environment::variable(&format!("{name}{FILE_SUFFIX}"))
         );
     }
+    let about = wrapped(about);
     let takes = kind.takes();
     format!("### `{name}`\n\n{about}\n\n- takes {takes}\n- default: {default}\n- environment: {variable}\n")
+}
+
+/// The most characters of a line of the manual.
+const WIDTH: usize = 118;
+
+/// In lines, like the rest of the documents.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > WIDTH {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
 }
 
 const INTRODUCTION: &str = "\

@@ -20,8 +20,7 @@ impl Placement {
     /// The file to read; none if the contract is a built-in one.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         let name = &self.contract;
-        let is_toml = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-        (is_toml || name.contains(['/', std::path::MAIN_SEPARATOR])).then(|| PathBuf::from(name))
+        (is_toml(name) || name.contains(['/', std::path::MAIN_SEPARATOR])).then(|| PathBuf::from(name))
     }
 }
 
@@ -32,7 +31,7 @@ impl FromStr for Placement {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (contract, prefix) = match text.rsplit_once('@') {
             Some((contract, prefix)) if prefix.is_empty() || prefix.starts_with('/') => (contract, Some(prefix)),
-            Some((contract, prefix)) if !text.ends_with(".toml") => {
+            Some((contract, prefix)) if !is_toml(text) => {
                 return Err(format!("a prefix begins with a slash: write `{contract}@/{prefix}`"));
             }
             _ => (text, None),
@@ -45,6 +44,12 @@ impl FromStr for Placement {
             prefix: prefix.map(checked).transpose()?,
         })
     }
+}
+
+fn is_toml(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// A prefix without a slash at its end, if it is one.
