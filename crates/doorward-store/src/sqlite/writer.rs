@@ -151,7 +151,7 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, counters: &Counte
     while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         let writes = batch.len();
         let mut answers = Vec::with_capacity(writes);
-        let committed = commit(connection, batch.drain(..), &mut answers);
+        let committed = commit(connection, &mut batch, &mut answers);
         match &committed {
             Ok(()) => {
                 let answered = u64::try_from(answers.len()).unwrap_or(u64::MAX);
@@ -164,7 +164,8 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, counters: &Counte
                 if answers.is_empty() {
                     // Nothing could be begun, after the longest wait for the file. Those who queued meanwhile
                     // are not made to wait that long again, batch after batch.
-                    (0..MAX_QUEUE).map_while(|_| jobs.try_recv().ok()).for_each(drop);
+                    batch.extend((0..MAX_QUEUE).map_while(|_| jobs.try_recv().ok()));
+                    batch.clear();
                 }
             }
         }
@@ -176,13 +177,11 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, counters: &Counte
 
 /// One transaction. `IMMEDIATE`: it waits for another process that writes now, where waiting is possible, and
 /// not at its first statement, where it is not.
-fn commit(
-    connection: &Connection,
-    batch: impl Iterator<Item = Job>,
-    answers: &mut Vec<Answer>,
-) -> rusqlite::Result<()> {
+///
+/// Takes no job out of the batch when it cannot begin.
+fn commit(connection: &Connection, batch: &mut Vec<Job>, answers: &mut Vec<Answer>) -> rusqlite::Result<()> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    for job in batch {
+    for job in batch.drain(..) {
         answers.push(job(connection));
         if connection.is_autocommit() {
             // A full disk or a failed read makes SQLite take back the whole transaction by itself.
