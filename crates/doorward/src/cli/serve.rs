@@ -104,7 +104,7 @@ async fn until_stopped(
     match server::serve(listener, router, limits, stop, hurry).await {
         Stopped::Finished => Ok(()),
         Stopped::Cut(connections) => Err(Failure::of(
-            format!("{connections} connections were cut while a request was in flight"),
+            format!("connections that were cut while a request was in flight: {connections}"),
             "a longer `stop_timeout` leaves them more time",
         )),
     }
