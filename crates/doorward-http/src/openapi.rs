@@ -1,6 +1,6 @@
 //! OpenAPI 3.1 documents, generated from what the contracts say. Nothing in them is written by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -14,16 +14,23 @@ use crate::engine::{Mounted, full_path};
 pub(crate) fn document(mounts: &[&Arc<Mounted>]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let mut schemes = Map::new();
-    for mounted in mounts {
-        let security = security(&mounted.contract, &mut schemes);
-        for route in &mounted.contract.routes {
-            for place in &route.places {
+    let mut ids: HashMap<String, usize> = HashMap::new();
+    // Aliases come last and yield, as they do when they are served.
+    for alias in [false, true] {
+        for mounted in mounts {
+            let contract = &mounted.contract;
+            let security = security(contract, &mut schemes);
+            let places = contract
+                .routes
+                .iter()
+                .flat_map(|route| route.places.iter().map(move |place| (route, place)));
+            for (route, place) in places.filter(|(_, place)| place.alias == alias) {
                 let path = full_path(&mounted.prefix, &place.path);
                 let operations = paths.entry(path).or_insert_with(|| json!({}));
                 let method = place.method.as_str().to_ascii_lowercase();
-                // The first route of a place speaks for it, as it does when it is served.
+                // Routes of one place are told apart by conditions that OpenAPI cannot say; the first stands there.
                 if operations.get(&method).is_none() {
-                    operations[method] = operation(&mounted.contract, route, &security);
+                    operations[method] = operation(contract, route, &security, &mut ids);
                 }
             }
         }
@@ -67,10 +74,17 @@ fn security(contract: &Contract, schemes: &mut Map<String, Value>) -> Vec<Value>
     alternatives
 }
 
-fn operation(contract: &Contract, route: &Route, security: &[Value]) -> Value {
+fn operation(contract: &Contract, route: &Route, security: &[Value], ids: &mut HashMap<String, usize>) -> Value {
     let table = route.action.table();
+    let mut id = format!("{}_{}", contract.name.replace('-', "_"), table.name);
+    // An id has to be unique in the document, and an action can have several places.
+    let uses = ids.entry(id.clone()).or_default();
+    *uses += 1;
+    if *uses > 1 {
+        id.push_str(&format!("_{uses}"));
+    }
     let mut operation = json!({
-        "operationId": format!("{}_{}", contract.name.replace('-', "_"), table.name),
+        "operationId": id,
         "summary": table.about,
         "tags": [contract.name],
         "responses": responses(route),
