@@ -26,7 +26,10 @@ use tokio::time::sleep;
 use tower::Service;
 
 /// How long the head of a request may take to arrive, and how long a connection may wait for its next request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+///
+/// Longer than the minute for which proxies keep an idle connection: whoever closes first must not be us, or the
+/// proxy sends a request into a connection that is gone.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The most bytes of the head of a request: a long token, sent in a header and in three cookies, fits in.
 const MAX_HEAD: usize = 32 * 1024;

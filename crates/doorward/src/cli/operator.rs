@@ -10,7 +10,6 @@ use doorward_core::{Auth, SetupError};
 use tokio::runtime::Runtime;
 
 use super::{Failure, Place};
-use crate::config::LogFormat;
 use crate::{Config, assembly, log};
 
 /// Rules and database, opened for one command.
@@ -32,8 +31,8 @@ impl Operator {
         let mut config = place.load()?.config;
         // A command hashes one password at most.
         config.hash_threads = 1;
-        // The command itself says what it did.
-        log::start(LogFormat::Text, "warn").map_err(Failure::usage)?;
+        // The command itself says what it did to whoever typed it; the audit event is for whoever keeps the log.
+        log::start(config.log_format, "warn,audit=info").map_err(Failure::usage)?;
         if missing == Missing::Refuse && !config.database.path().exists() {
             return Err(Failure::run(SetupError::new(
                 format!("there is no database {}", config.database.path().display()),
