@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Barrier;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -231,4 +232,23 @@ fn read_line(connection: &mut TcpStream) -> io::Result<String> {
         line.push(byte[0]);
     }
     String::from_utf8(line).map_err(io::Error::other)
+}
+
+/// Runs the same thing many times at once and answers every result.
+pub(crate) fn at_once<T: Send>(times: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(times);
+    std::thread::scope(|scope| {
+        let run = |number| {
+            let (start, each) = (&start, &each);
+            scope.spawn(move || {
+                start.wait();
+                each(number)
+            })
+        };
+        let threads: Vec<_> = (0..times).map(run).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no thread fails"))
+            .collect()
+    })
 }

@@ -6,8 +6,17 @@
     reason = "a test has deadlines, threads and an environment of its own; nothing here is served to anybody"
 )]
 
+mod documents;
+mod hostile;
 mod http;
+mod load;
+mod log;
+mod operator;
+mod races;
+mod restart;
 mod server;
+mod start;
+mod stop;
 mod tidy;
 mod transcript;
 mod transcripts;

@@ -11,6 +11,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 /// How long a start may take before a test calls it failed. Never reached when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the first line of the start-up text begins with.
@@ -141,7 +143,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What it printed up to its address.
     greeting: Vec<String>,
-    lines: mpsc::Receiver<String>,
+    /// What it prints later. Locked, because a receiver belongs to one thread and a server to many.
+    lines: Mutex<mpsc::Receiver<String>>,
     setup: Setup,
 }
 
@@ -175,7 +178,7 @@ impl Server {
             process,
             address,
             greeting,
-            lines,
+            lines: Mutex::new(lines),
             setup,
         }
     }
@@ -183,7 +186,7 @@ impl Server {
     /// What it prints at its start, up to and including the line that `is_last` knows.
     pub(crate) fn greeting(&mut self, is_last: impl Fn(&str) -> bool) -> &[String] {
         while !self.greeting.iter().any(|line| is_last(line)) {
-            let line = self.lines.recv_timeout(PATIENCE);
+            let line = self.lines.get_mut().recv_timeout(PATIENCE);
             self.greeting
                 .push(line.unwrap_or_else(|_| panic!("the start-up text ends: {:#?}", self.greeting)));
         }

@@ -51,6 +51,7 @@ mod fill;
 mod matching;
 pub(crate) mod parse;
 
+pub(crate) use check::part;
 use parse::{Step, What};
 
 /// What was captured so far.

@@ -66,7 +66,7 @@ fn lives(token: &str, seconds: &str) -> Result<(), String> {
 }
 
 /// One of the parts of a token, without a look at its signature.
-fn part(token: &str, index: usize) -> Result<Value, String> {
+pub(crate) fn part(token: &str, index: usize) -> Result<Value, String> {
     let part = token
         .split('.')
         .nth(index)

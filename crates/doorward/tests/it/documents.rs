@@ -1,0 +1,198 @@
+//! What the server shows of itself: OpenAPI documents, the page about them, health, metrics.
+//!
+//! The surprise: the page is loaded by a real browser, as whoever opens it does.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use doorward_http::contract::{self, builtin};
+use serde_json::Value;
+
+use crate::http::Request;
+use crate::server::{Server, Setup};
+
+/// What a browser of this kind is called, on one system or another.
+const BROWSERS: [&str; 4] = [
+    "chromium",
+    "chromium-headless-shell",
+    "chromium-browser",
+    "google-chrome",
+];
+
+/// The OpenAPI document under a prefix.
+fn document(server: &Server, prefix: &str) -> Value {
+    let answer = Request::get(&format!("{prefix}/openapi.json")).send(server.address);
+    assert_eq!(answer.status, 200, "{answer}");
+    answer.json()
+}
+
+/// Every operation of a document, with its method and path.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations.push((method.to_uppercase(), path.clone(), operation.clone()));
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_route_of_every_contract_is_in_its_document() {
+    let server = Setup::new().start();
+    for (name, text) in builtin::ALL {
+        let contract = contract::parse(name, text).unwrap();
+        let document = document(&server, &format!("/{name}"));
+        assert_eq!(document["openapi"], "3.1.0");
+        let operations = operations(&document);
+        for place in contract.routes.iter().flat_map(|route| &route.places) {
+            let path = format!("/{name}{}", place.path);
+            let operation = operations
+                .iter()
+                .find(|(method, at, _)| place.method == method.as_str() && *at == path);
+            assert!(operation.is_some(), "{} {path}", place.method);
+        }
+    }
+}
+
+#[test]
+fn a_document_is_what_openapi_asks_for() {
+    let server = Setup::new().start();
+    for prefix in builtin::ALL
+        .iter()
+        .map(|(name, _)| format!("/{name}"))
+        .chain([String::new()])
+    {
+        let document = document(&server, &prefix);
+        for member in ["title", "version"] {
+            assert!(document["info"][member].is_string(), "{prefix}: info.{member}");
+        }
+        let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+        let mut ids = BTreeSet::new();
+        for (method, path, operation) in operations(&document) {
+            let place = format!("{method} {path}");
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            assert!(ids.insert(id.clone()), "{place}: the operationId {id} comes twice");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(!responses.is_empty(), "{place}");
+            for (status, response) in responses {
+                assert!(status.len() == 3 && status.parse::<u16>().is_ok(), "{place}: {status}");
+                assert!(
+                    response["description"].is_string(),
+                    "{place} {status}: every response has a description"
+                );
+            }
+            for variable in path.split('/').filter_map(|segment| segment.strip_prefix('{')) {
+                let name = variable.trim_end_matches('}');
+                let parameters = operation["parameters"].as_array().unwrap();
+                let is_declared = |parameter: &Value| {
+                    parameter["name"] == name && parameter["in"] == "path" && parameter["required"] == true
+                };
+                assert!(parameters.iter().any(is_declared), "{place}: {name}");
+            }
+            for alternative in operation["security"].as_array().into_iter().flatten() {
+                let known = alternative
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .all(|name| schemes.contains_key(name));
+                assert!(known, "{place}: {alternative}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_document_of_the_root_shows_what_is_served_there() {
+    let server = Setup::new().start();
+    let document = document(&server, "");
+    let owner = |path: &str, method: &str| document["paths"][path][method]["tags"][0].clone();
+    assert_eq!(owner("/login", "post"), "username", "an alias has yielded");
+    assert_eq!(owner("/register", "post"), "auth-cookie");
+    assert_eq!(owner("/logout", "post"), "username");
+    assert_eq!(owner("/logout", "delete"), "auth-cookie");
+    assert_eq!(owner("/users/login", "post"), "users");
+}
+
+/// The page as a browser has it after it has loaded.
+fn loaded(url: &str, profile: &std::path::Path) -> String {
+    for browser in BROWSERS {
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--dump-dom",
+        ];
+        let mut command = Command::new(browser);
+        command
+            .args(arguments)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(url);
+        if let Ok(output) = command.output() {
+            assert!(
+                output.status.success(),
+                "{browser}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            return String::from_utf8(output.stdout).unwrap();
+        }
+    }
+    panic!("error: no browser of {BROWSERS:?}\nhint: run ./test, which installs one");
+}
+
+#[test]
+fn a_browser_shows_every_route_and_fetches_nothing_from_elsewhere() {
+    let server = Setup::new().start();
+    let page = Request::get("/docs").send(server.address);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
+    let html = page.text();
+    for fetching in ["<script", "<img", "<link", "<iframe", "@import", "url(", "src="] {
+        assert!(!html.contains(fetching), "the page fetches nothing: {fetching}");
+    }
+    let dom = loaded(
+        &format!("http://{}/docs", server.address),
+        &server.setup().folder().join("browser"),
+    );
+    assert!(dom.contains("</html>"), "{dom}");
+    for (name, _) in builtin::ALL {
+        for (method, path, _) in operations(&document(&server, &format!("/{name}"))) {
+            assert!(
+                dom.contains(&path) && dom.contains(&format!(">{method}<")),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn health_readiness_and_metrics() {
+    let server = Setup::new().start();
+    assert_eq!(Request::get("/healthz").send(server.address).status, 200);
+    assert_eq!(Request::get("/readyz").send(server.address).status, 200);
+    let body = serde_json::json!({"username": "canary-ann", "password": "canary-pass-1"});
+    assert_eq!(
+        Request::post("/username/user/register", &body)
+            .send(server.address)
+            .status,
+        201
+    );
+    assert_eq!(Request::get("/users/canary-path").send(server.address).status, 404);
+    let metrics = Request::get("/metrics").send(server.address).text();
+    let counted = r#"doorward_requests_total{contract="username",action="register",status="201"} 1"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(
+        !metrics.contains("canary"),
+        "nothing that a caller sends is a label: {metrics}"
+    );
+}
+
+#[test]
+fn metrics_can_be_turned_off() {
+    let server = Setup::new().setting("metrics", "false").start();
+    assert_eq!(Request::get("/metrics").send(server.address).status, 404);
+}

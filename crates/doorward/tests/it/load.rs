@@ -1,0 +1,116 @@
+//! More than the machine can do: every contract says so in its own words, with the time to come back, and whoever
+//! was let in is served.
+
+use doorward_http::contract::builtin;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Request, at_once};
+use crate::server::{Server, Setup};
+
+/// Where each contract registers.
+const REGISTER: [(&str, &str); 6] = [
+    ("auth-cookie", "/auth-cookie/auth/register"),
+    ("auth", "/auth/auth/register"),
+    ("username", "/username/user/register"),
+    ("users", "/users/users/register"),
+    ("users-strict", "/users-strict/users/register"),
+    ("v1", "/v1/accounts"),
+];
+
+fn register(server: &Server, path: &str, name: &str) -> Answer {
+    let body = json!({
+        "email": format!("{name}@example.com"), "username": name, "password": "some-pass-phrase-1",
+        "fullname": {"firstname": "Ann", "lastname": "Lee"},
+    });
+    Request::post(path, &body).send(server.address)
+}
+
+/// The answer of a contract that cannot serve somebody now.
+fn expected(contract: &str, problem: &str, reason: &str) -> Value {
+    match contract {
+        "auth-cookie" | "auth" => {
+            json!({"statusCode": 503, "error": "Service Unavailable", "message": "Service Unavailable"})
+        }
+        "v1" => json!({
+            "type": format!("urn:doorward:problem:{problem}"), "title": "Service Unavailable", "status": 503,
+            "detail": reason,
+        }),
+        _ => json!({"message": reason}),
+    }
+}
+
+/// Checks an answer of 503, but for the seconds that `v1` repeats in its body.
+fn assert_unavailable(contract: &str, answer: &Answer, problem: &str, reason: &str) {
+    let seconds: u64 = answer
+        .header("retry-after")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    assert!(seconds > 0, "{contract}: {answer}");
+    let mut body = answer.json();
+    if let Some(repeated) = body.as_object_mut().and_then(|body| body.shift_remove("retry_after")) {
+        assert_eq!(repeated, json!(seconds), "{contract}");
+    }
+    assert_eq!(body, expected(contract, problem, reason), "{contract}");
+}
+
+#[test]
+fn a_full_hash_queue_is_answered_busy_and_nobody_else_suffers() {
+    assert_eq!(REGISTER.map(|(name, _)| name), builtin::ALL.map(|(name, _)| name));
+    // One thread, one place to wait, and hashes that take long enough for many to come meanwhile.
+    let server = Setup::new()
+        .setting("hash_threads", "1")
+        .setting("hash_queue", "1")
+        .setting("hash_memory_kib", "65536")
+        .setting("hash_passes", "4")
+        .start();
+    for (contract, path) in REGISTER {
+        let answers = at_once(8, |number| register(&server, path, &format!("{contract}-{number}")));
+        let busy: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 503).collect();
+        let made = answers
+            .iter()
+            .filter(|answer| [201, 202].contains(&answer.status))
+            .count();
+        assert!(!busy.is_empty(), "{contract}: {answers:?}");
+        assert_eq!(made + busy.len(), answers.len(), "{contract}: {answers:?}");
+        for answer in busy {
+            assert_unavailable(contract, answer, "busy", "the server is busy");
+        }
+        assert_eq!(Request::get("/healthz").send(server.address).status, 200);
+    }
+    // Whoever was turned away comes back and is let in.
+    let again = register(&server, REGISTER[0].1, "later");
+    assert_eq!(again.status, 201, "{again}");
+}
+
+#[test]
+fn a_database_that_somebody_holds_is_answered_unavailable_and_serves_again_after_it() {
+    let server = Setup::new().start();
+    let token = register(&server, "/users/users/register", "first").member("token");
+    let holder = rusqlite::Connection::open(server.setup().database()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answers = at_once(REGISTER.len(), |number| {
+        let (contract, path) = REGISTER[number];
+        (contract, register(&server, path, contract))
+    });
+    for (contract, answer) in &answers {
+        assert_eq!(answer.status, 503, "{contract}: {answer}");
+        assert_unavailable(contract, answer, "unavailable", "the server cannot answer now");
+    }
+    // Who only reads is served all the time.
+    assert_eq!(
+        Request::get("/users/users/profile")
+            .bearer(&token)
+            .send(server.address)
+            .status,
+        200
+    );
+    holder.execute_batch("ROLLBACK").unwrap();
+    for (contract, path) in REGISTER {
+        // `auth` and its sisters share the realm, so each has a name of its own.
+        let answer = register(&server, path, contract);
+        assert!(
+            [201, 202].contains(&answer.status),
+            "{contract}: nothing was written before: {answer}"
+        );
+    }
+}

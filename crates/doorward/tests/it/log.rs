@@ -1,0 +1,89 @@
+//! What the log may hold: one line for each request, and of what a stranger sends only the path, made harmless.
+//!
+//! The surprise: that no password and no token is in it is checked after every transcript; here are the other
+//! ways in.
+
+use serde_json::json;
+
+use crate::http::{self, Request};
+use crate::server::Setup;
+
+#[test]
+fn secrets_in_unusual_places_stay_out_of_it() {
+    let server = Setup::new().setting("log_level", "trace").start();
+    let body = json!({"username": "ann", "password": "canary-password-1"});
+    let token = Request::post("/username/user/register", &body)
+        .send(server.address)
+        .member("token");
+    let wrong = json!({"username": "ann", "password": "canary-password-2", "passwort": "canary-password-3"});
+    let requests = [
+        Request::post("/username/login", &wrong),
+        Request::post(
+            "/username/login?password=canary-password-4",
+            &json!({"password": ["canary-password-5"]}),
+        ),
+        Request::new("POST", "/username/login").body("text/plain", b"canary-password-6".to_vec()),
+        Request::new("POST", "/username/login").body("application/json", b"{\"canary-password-7\"".to_vec()),
+        Request::new("POST", "/username/logout").header("Authorization", "Basic canary-password-8"),
+        Request::new("POST", "/username/logout").header("Cookie", &format!("token={token}x; a=canary-password-9")),
+        Request::get("/v1/account")
+            .bearer(&token)
+            .header("User-Agent", "canary-password-10"),
+        Request::new("POST", "/username/logout").bearer(&token),
+    ];
+    for request in requests {
+        let answer = request.send(server.address);
+        assert!(!answer.text().contains("canary"), "{answer}");
+    }
+    let log = server.log();
+    assert!(log.contains("/username/login"), "there is a log: {log}");
+    assert!(!log.contains("canary"), "{log}");
+    assert!(!log.contains(&token), "{log}");
+    let signature = token.rsplit_once('.').unwrap().1;
+    assert!(!log.contains(signature), "{log}");
+}
+
+#[test]
+fn every_answer_names_its_line() {
+    let server = Setup::new().setting("log_format", "json").start();
+    let answers = [
+        Request::get("/users/users/profile").send(server.address),
+        Request::get("/users/nowhere").send(server.address),
+        Request::new("OPTIONS", "/users/users/login").send(server.address),
+        Request::new("POST", "/users/users/login")
+            .body("text/plain", b"x".to_vec())
+            .send(server.address),
+    ];
+    let log = server.log();
+    for answer in answers {
+        let id = answer.header("x-request-id").unwrap();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
+        assert_eq!(lines.len(), 1, "{id}: {log}");
+        assert!(
+            lines[0].contains(&format!("\"status\":{}", answer.status)),
+            "{}",
+            lines[0]
+        );
+    }
+}
+
+#[test]
+fn a_path_cannot_forge_a_line() {
+    for format in ["text", "json"] {
+        let server = Setup::new().setting("log_format", format).start();
+        let before = server.log().lines().count();
+        for path in [
+            "/%0a2026%20INFO%20forged",
+            "/\u{1b}[31mred",
+            "/\u{85}next",
+            "/\u{2028}next\u{202e}",
+        ] {
+            let bytes = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            // What is no HTTP is refused before anybody logs it.
+            drop(http::exchange(server.address, bytes.as_bytes()));
+        }
+        let log = server.log();
+        assert!(log.lines().count() <= before + 4, "{log}");
+        assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! A stop cuts nobody off: requests in flight are answered, then the process ends as a success.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::http::{self, Request};
+use crate::server::{Server, Setup};
+
+/// Sends the head of a registration and waits until the server has begun to read its body.
+fn in_flight(server: &Server, body: &str) -> TcpStream {
+    let mut connection = http::connect(server.address).unwrap();
+    let head = format!(
+        "POST /auth-cookie/auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 25];
+    connection.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection
+}
+
+#[test]
+fn a_request_in_flight_is_answered_and_its_write_is_kept() {
+    let server = Setup::new().start();
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-1"}).to_string();
+    let mut connection = in_flight(&server, &body);
+    server.ask_to_stop();
+    // It accepts nobody any more: from here on it is stopping.
+    while http::connect(server.address).is_ok() {}
+    connection.write_all(body.as_bytes()).unwrap();
+    let answer = http::read_answer(&mut connection, false).unwrap();
+    assert_eq!(answer.status, 201, "{answer}");
+    let (success, setup) = server.wait();
+    assert!(success);
+    let server = setup.start();
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-1"});
+    assert_eq!(
+        Request::post("/auth-cookie/auth/login", &body)
+            .send(server.address)
+            .status,
+        200
+    );
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_a_stop() {
+    let server = Setup::new().start();
+    let mut idle = http::connect(server.address).unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    assert_eq!(http::read_answer(&mut idle, false).unwrap().status, 200);
+    server.ask_to_stop();
+    let (success, _) = server.wait();
+    assert!(success);
+    // The connection is closed and not reset.
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn who_takes_longer_than_the_limit_is_cut() {
+    let server = Setup::new().setting("stop_timeout", "0s").start();
+    let _stalled = in_flight(
+        &server,
+        "{\"email\": \"ann@example.com\", \"password\": \"ann-pass-1\"}",
+    );
+    server.ask_to_stop();
+    let (success, setup) = server.wait();
+    assert!(!success);
+    let server = setup.start();
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-1"});
+    let answer = Request::post("/auth-cookie/auth/register", &body).send(server.address);
+    assert_eq!(
+        answer.json(),
+        json!({"id": 1, "email": "ann@example.com"}),
+        "nothing of it was written"
+    );
+}
+
+#[test]
+fn requests_follow_each_other_on_one_connection() {
+    let server = Setup::new().start();
+    let mut connection = http::connect(server.address).unwrap();
+    for _ in 0..3 {
+        // A refusal that did not read the body must not take it for the next request.
+        let request = "POST /users/nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 34\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        assert_eq!(http::read_answer(&mut connection, false).unwrap().status, 404);
+    }
+    connection
+        .write_all(b"GET /v1/account HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    assert_eq!(http::read_answer(&mut connection, false).unwrap().status, 401);
+    assert_eq!(connection.read(&mut [0]).unwrap(), 0);
+}
