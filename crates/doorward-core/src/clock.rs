@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Whole seconds since the epoch, as JWTs count (RFC 7519 section 2, NumericDate).
+    /// Whole seconds since the epoch, as JWTs count (RFC 7519 section 2, `NumericDate`).
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }

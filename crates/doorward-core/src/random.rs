@@ -8,6 +8,7 @@ use crate::{Error, Result, Timestamp};
 ///
 /// # Errors
 /// When the operating system has none to give; nothing may go on with predictable ones.
+#[expect(clippy::disallowed_methods, reason = "the one place that takes random bytes")]
 pub fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("no random bytes"))?;

@@ -54,8 +54,9 @@ impl RefreshToken {
     /// The token as a client keeps it.
     pub fn reveal(&self) -> Secret {
         let mut bytes = Zeroizing::new([0; 48]);
-        bytes[..16].copy_from_slice(self.session.0.as_bytes());
-        bytes[16..].copy_from_slice(self.bits.as_slice());
+        let (session, bits) = bytes.split_at_mut(16);
+        session.copy_from_slice(self.session.0.as_bytes());
+        bits.copy_from_slice(self.bits.as_slice());
         Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
     }
 

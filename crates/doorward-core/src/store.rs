@@ -32,13 +32,25 @@ pub struct NewAccount {
 
 /// What became of an account that was to be written.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is `Done`: a box would cost more than it saves")]
 pub enum Written {
     /// It is stored.
     Done(Account),
     /// An identifier belongs to another account of the realm; nothing is stored.
     Taken(IdentifierKind),
-    /// There is no such account (any more).
+    /// There is no such account (any more), or its password is not the one that the change was based on.
     Gone,
+}
+
+/// A new password, for an account whose password still is the one that was verified.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// The hash that was verified.
+    pub expected: PasswordHash,
+    /// The hash to keep from now on.
+    pub new: PasswordHash,
+    /// The session that goes on; all others end.
+    pub keep: SessionId,
 }
 
 /// Remembers. One implementation per engine, and one story that all of them pass.
@@ -50,6 +62,8 @@ pub enum Written {
 pub trait Store: Send + Sync + 'static {
     /// The realm of this name, made if it is new.
     async fn ensure_realm(&self, name: &str) -> Result<Realm>;
+    /// Up to `limit` realms, in the order in which they were made.
+    async fn list_realms(&self, limit: usize) -> Result<Vec<Realm>>;
 
     /// Creates an account and, in the same transaction, its first session. Never answers [`Written::Gone`].
     async fn create_account(&self, new: NewAccount, session: Option<NewSession>) -> Result<Written>;
@@ -65,8 +79,15 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<(Account, PasswordHash)>>;
     /// Up to `limit` accounts of a realm with numbers above `after`, in the order of numbers.
     async fn list_accounts(&self, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>>;
-    /// Applies the change to the account's profile ([`ProfileChange::apply`]).
-    async fn update_account(&self, id: AccountId, change: ProfileChange, at: Timestamp) -> Result<Written>;
+    /// Applies the change to the account's profile ([`ProfileChange::apply`]) and replaces the password, if one
+    /// comes along: both or neither. Answers the sessions that ended, too.
+    async fn update_account(
+        &self,
+        id: AccountId,
+        change: ProfileChange,
+        password: Option<PasswordChange>,
+        at: Timestamp,
+    ) -> Result<(Written, Vec<EndedSession>)>;
     /// Replaces the password if it still is `expected` (if given) and ends every session but `keep`.
     /// `None` when the account is gone or its password is another one by now.
     async fn replace_password(
@@ -90,6 +111,8 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
     /// outrun the change that was to shut it out. False when it is not.
     async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool>;
+    /// Whether a session lives: it has neither ended nor expired. For those who cannot ask memory.
+    async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
     /// Lets a living session live until `expires_at`, if that is later. False when it has ended or expired.

@@ -6,7 +6,7 @@
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
 use crate::secret::PasswordHash;
-use crate::store::Written;
+use crate::store::{PasswordChange, Written};
 use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
@@ -97,32 +97,32 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Some(new) => Some(auth.hasher.hash(&new).await?),
         None => None,
     };
-    let now = auth.clock.now();
-    let account = match auth
+    let password = new.map(|new| PasswordChange {
+        expected: hash,
+        new,
+        keep: verified.session,
+    });
+    let with_password = password.is_some();
+    let change = call.inputs.into_change();
+    let (written, ended) = auth
         .store
-        .update_account(account.id, call.inputs.into_change(), now)
-        .await?
-    {
+        .update_account(account.id, change, password, auth.clock.now())
+        .await?;
+    let account = match written {
         Written::Done(account) => account,
         Written::Taken(kind) => return Ok(Outcome::taken(kind)),
+        // It was changed from elsewhere in this moment: what was confirmed is not the account's any more.
+        Written::Gone if with_password => return Ok(Outcome::of(OutcomeKind::WrongPassword)),
         Written::Gone => return Ok(Outcome::of(OutcomeKind::Gone)),
     };
+    auth.ended(&ended);
     record(
         Event::AccountUpdated,
         Some(account.id),
         Some(verified.session),
         Some(&call.client),
     );
-    if let Some(new) = new {
-        let keep = Some(verified.session);
-        let Some(ended) = auth
-            .store
-            .replace_password(account.id, Some(&hash), new, keep, now)
-            .await?
-        else {
-            return Ok(Outcome::of(OutcomeKind::WrongPassword));
-        };
-        auth.ended(&ended);
+    if with_password {
         record(
             Event::PasswordChanged,
             Some(account.id),

@@ -11,7 +11,7 @@ use doorward_core::identifier::{Canonical, IdentifierKind};
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, SessionId};
-use doorward_core::store::{NewAccount, Written};
+use doorward_core::store::{NewAccount, PasswordChange, Written};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -94,7 +94,8 @@ pub(super) fn create(
         new.password_hash.expose(),
     ])?;
     for (canonical, kind) in identifiers(&account.profile) {
-        take_identifier(connection, &account, &canonical, kind)?;
+        let taken = take_identifier(connection, &account, &canonical, kind)?;
+        taken.map_err(|written| Undo::Answer(Box::new(written)))?;
     }
     if let Some(session) = session {
         // Nothing but a session of another account can be refused here.
@@ -109,11 +110,19 @@ pub(super) fn update(
     connection: &Connection,
     id: AccountId,
     change: ProfileChange,
+    password: Option<PasswordChange>,
     at: Timestamp,
-) -> Result<Written, Undo<Written>> {
+) -> Result<(Written, Vec<EndedSession>), Undo<(Written, Vec<EndedSession>)>> {
     let Some((mut account, _)) = find(connection, id)? else {
-        return Ok(Written::Gone);
+        return Ok((Written::Gone, Vec::new()));
     };
+    let mut ended = Vec::new();
+    if let Some(PasswordChange { expected, new, keep }) = password {
+        match replace_password(connection, id, Some(&expected), &new, Some(keep), at)? {
+            Some(sessions) => ended = sessions,
+            None => return Ok((Written::Gone, Vec::new())),
+        }
+    }
     let before = canonicals(&account.profile);
     change.apply(&mut account.profile);
     account.updated_at = at;
@@ -142,10 +151,11 @@ pub(super) fn update(
     }
     for (canonical, kind) in identifiers(&account.profile) {
         if !before.contains(&canonical) {
-            take_identifier(connection, &account, &canonical, kind)?;
+            let taken = take_identifier(connection, &account, &canonical, kind)?;
+            taken.map_err(|written| Undo::Answer(Box::new((written, Vec::new()))))?;
         }
     }
-    Ok(Written::Done(account))
+    Ok((Written::Done(account), ended))
 }
 
 /// What an account is found by, each once, with the kind to name when it is taken.
@@ -166,16 +176,17 @@ fn canonicals(profile: &Profile) -> BTreeSet<Canonical> {
     identifiers(profile).map(|(canonical, _)| canonical).collect()
 }
 
+/// Takes an identifier for the account, or says that it is taken.
 fn take_identifier(
     connection: &Connection,
     account: &Account,
     canonical: &Canonical,
     kind: IdentifierKind,
-) -> Result<(), Undo<Written>> {
+) -> rusqlite::Result<Result<(), Written>> {
     let row = params![account.realm.0, canonical.as_str(), account.id.0.as_bytes()];
     match connection.prepare_cached(TAKE_IDENTIFIER)?.execute(row)? {
-        0 => Err(Undo::Answer(Box::new(Written::Taken(kind)))),
-        _ => Ok(()),
+        0 => Ok(Err(Written::Taken(kind))),
+        _ => Ok(Ok(())),
     }
 }
 

@@ -21,6 +21,7 @@ const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expi
      WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9";
 const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
+const LIVES: &str = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2)";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
      expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
 const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at";
@@ -34,7 +35,18 @@ const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence IN \
      (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[OPEN, LIST, EXTEND, END, END_ALL, REMEMBER, ENDED, PURGE, PURGE_ENDED];
+pub(super) const STATEMENTS: &[&str] = &[
+    OPEN,
+    LIVES,
+    LIST,
+    EXTEND,
+    END,
+    END_ALL,
+    REMEMBER,
+    ENDED,
+    PURGE,
+    PURGE_ENDED,
+];
 
 pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &PasswordHash) -> rusqlite::Result<bool> {
     let session = &new.session;
@@ -50,6 +62,12 @@ pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &Pa
         password_hash.expose(),
     ])?;
     Ok(opened > 0)
+}
+
+pub(super) fn lives(connection: &Connection, id: SessionId, now: Timestamp) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(LIVES)?
+        .query_row(params![id.0.as_bytes(), now.0], |row| row.get(0))
 }
 
 pub(super) fn list(

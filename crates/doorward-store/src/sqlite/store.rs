@@ -10,7 +10,7 @@ use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
-use doorward_core::store::{NewAccount, Store, Written};
+use doorward_core::store::{NewAccount, PasswordChange, Store, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::{Sqlite, account, key, realm, refresh, session};
@@ -20,6 +20,10 @@ impl Store for Sqlite {
     async fn ensure_realm(&self, name: &str) -> Result<Realm> {
         let name = name.to_owned();
         self.writer.write(move |db| realm::ensure(db, &name)).await
+    }
+
+    async fn list_realms(&self, limit: usize) -> Result<Vec<Realm>> {
+        self.readers.read(|db| realm::list(db, limit))
     }
 
     async fn create_account(&self, new: NewAccount, session: Option<NewSession>) -> Result<Written> {
@@ -51,8 +55,16 @@ impl Store for Sqlite {
         self.readers.read(|db| account::list(db, realm, after, limit))
     }
 
-    async fn update_account(&self, id: AccountId, change: ProfileChange, at: Timestamp) -> Result<Written> {
-        self.writer.write(move |db| account::update(db, id, change, at)).await
+    async fn update_account(
+        &self,
+        id: AccountId,
+        change: ProfileChange,
+        password: Option<PasswordChange>,
+        at: Timestamp,
+    ) -> Result<(Written, Vec<EndedSession>)> {
+        self.writer
+            .write(move |db| account::update(db, id, change, password, at))
+            .await
     }
 
     async fn replace_password(
@@ -93,6 +105,10 @@ impl Store for Sqlite {
         self.writer
             .write(move |db| session::open(db, &new, &password_hash))
             .await
+    }
+
+    async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        self.readers.read(|db| session::lives(db, id, now))
     }
 
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>> {

@@ -103,7 +103,7 @@ async fn changes_by_several_processes_are_all_made() {
                     first_name: name,
                     ..ProfileChange::default()
                 };
-                done(store.update_account(ann, change, NOW).await.unwrap());
+                done(store.update_account(ann, change, None, NOW).await.unwrap().0);
             }
             store.account(ann).await.unwrap().unwrap().profile.first_name
         });

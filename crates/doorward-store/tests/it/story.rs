@@ -19,6 +19,12 @@ async fn a_realm_is_made_once() {
     let other = db.ensure_realm("Main").await.unwrap();
     assert_ne!(other.id, db.realm.id);
     assert_eq!(other.name, "Main");
+    let listed = db.list_realms(10).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|realm| realm.name.as_str()).collect::<Vec<_>>(),
+        ["main", "Main"]
+    );
+    assert_eq!(db.list_realms(1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

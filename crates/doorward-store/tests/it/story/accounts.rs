@@ -135,7 +135,7 @@ async fn a_change_keeps_what_it_does_not_name() {
         attributes: object(json!({"bio": "new", "image": null, "site": "x"})),
         ..ProfileChange::default()
     };
-    let changed = done(db.update_account(id, change, later(5)).await.unwrap());
+    let changed = done(db.update_account(id, change, None, later(5)).await.unwrap().0);
     let stored = db.account(id).await.unwrap().unwrap();
     for account in [changed, stored] {
         assert_eq!(account.profile.email.as_deref(), Some("ann@example.com"));
@@ -145,9 +145,10 @@ async fn a_change_keeps_what_it_does_not_name() {
         assert_eq!((account.created_at, account.updated_at), (NOW, later(5)));
     }
     let gone = db
-        .update_account(nobody(), ProfileChange::default(), NOW)
+        .update_account(nobody(), ProfileChange::default(), None, NOW)
         .await
-        .unwrap();
+        .unwrap()
+        .0;
     assert!(matches!(gone, Written::Gone), "{gone:?}");
 }
 

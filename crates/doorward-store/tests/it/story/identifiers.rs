@@ -104,9 +104,10 @@ async fn an_account_does_not_collide_with_itself() {
 
     // What one of the two lets go of, the other still holds.
     done(
-        db.update_account(ann.id, to_email("lee@example.com"), NOW)
+        db.update_account(ann.id, to_email("lee@example.com"), None, NOW)
             .await
-            .unwrap(),
+            .unwrap()
+            .0,
     );
     for held in ["ann@example.com", "lee@example.com"] {
         assert!(
@@ -119,9 +120,10 @@ async fn an_account_does_not_collide_with_itself() {
         assert_eq!(taken(db.create_account(new, None).await.unwrap()), Email, "{held}");
     }
     done(
-        db.update_account(ann.id, to_username("lee@example.com"), NOW)
+        db.update_account(ann.id, to_username("lee@example.com"), None, NOW)
             .await
-            .unwrap(),
+            .unwrap()
+            .0,
     );
     assert!(find(&*db, &db.realm, "ann@example.com").await.is_none());
     assert!(
@@ -136,9 +138,10 @@ async fn a_replaced_identifier_is_free_at_once() {
     let db = fresh().await;
     let ann = register(&*db, &db.realm, "ann@example.com").await;
     let changed = done(
-        db.update_account(ann.id, to_email("Lee@Example.com"), NOW)
+        db.update_account(ann.id, to_email("Lee@Example.com"), None, NOW)
             .await
-            .unwrap(),
+            .unwrap()
+            .0,
     );
     assert_eq!(changed.profile.email.as_deref(), Some("Lee@Example.com"));
     assert!(find(&*db, &db.realm, "ann@example.com").await.is_none());
@@ -152,9 +155,10 @@ async fn a_replaced_identifier_is_free_at_once() {
 
     // A change of letter case alone is a change of what is shown, not of who is found.
     let changed = done(
-        db.update_account(ann.id, to_email("LEE@example.com"), NOW)
+        db.update_account(ann.id, to_email("LEE@example.com"), None, NOW)
             .await
-            .unwrap(),
+            .unwrap()
+            .0,
     );
     assert_eq!(changed.profile.email.as_deref(), Some("LEE@example.com"));
     assert!(
@@ -173,7 +177,7 @@ async fn e_mail_and_username_can_be_exchanged() {
         username: Some("a".into()),
         ..ProfileChange::default()
     };
-    done(db.update_account(ann.id, change, NOW).await.unwrap());
+    done(db.update_account(ann.id, change, None, NOW).await.unwrap().0);
     for held in ["a", "b"] {
         assert!(
             find(&*db, &db.realm, held)
@@ -213,7 +217,10 @@ async fn a_refused_change_changes_nothing() {
             first_name: Some(Some("Bob".into())),
             ..change
         };
-        assert_eq!(taken(db.update_account(bob.id, change, NOW).await.unwrap()), kind);
+        assert_eq!(
+            taken(db.update_account(bob.id, change, None, NOW).await.unwrap().0),
+            kind
+        );
     }
     let stored = db.account(bob.id).await.unwrap().unwrap();
     assert_eq!(stored.profile.email.as_deref(), Some("bob@example.com"));

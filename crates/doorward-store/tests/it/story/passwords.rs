@@ -1,12 +1,12 @@
 //! Passwords: replaced with everything that hung on the old one, or upgraded in silence.
 
-use doorward_core::account::AccountId;
+use doorward_core::account::{AccountId, ProfileChange};
 use doorward_core::random;
 use doorward_core::secret::PasswordHash;
-use doorward_core::store::Store;
+use doorward_core::store::{PasswordChange, Store, Written};
 
 use crate::engine::fresh;
-use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
+use crate::people::{HOUR, NOW, done, first_hash, hash, later, living, register, session, sign_in, sorted};
 
 async fn stored(db: &dyn Store, id: AccountId) -> PasswordHash {
     db.account_with_password(id).await.unwrap().unwrap().1
@@ -115,4 +115,46 @@ async fn an_expired_session_is_forgotten_rather_than_ended() {
         living(&*db, ann).await.is_empty(),
         "not even by a clock that was set back"
     );
+}
+
+#[tokio::test]
+async fn a_password_changes_with_the_profile_or_not_at_all() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    register(&*db, &db.realm, "bob@example.com").await;
+    let (here, elsewhere) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    let to = |email: &str| ProfileChange {
+        email: Some(email.to_owned()),
+        ..ProfileChange::default()
+    };
+    let password = |expected: PasswordHash| PasswordChange {
+        expected,
+        new: hash("second"),
+        keep: here,
+    };
+
+    let (written, ended) = db
+        .update_account(ann, to("bob@example.com"), Some(password(first_hash())), NOW)
+        .await
+        .unwrap();
+    assert!(matches!(written, Written::Taken(_)) && ended.is_empty(), "{written:?}");
+    let (written, ended) = db
+        .update_account(ann, to("lee@example.com"), Some(password(hash("other"))), NOW)
+        .await
+        .unwrap();
+    assert!(matches!(written, Written::Gone) && ended.is_empty(), "{written:?}");
+    let (account, kept) = db.account_with_password(ann).await.unwrap().unwrap();
+    assert_eq!(account.profile.email.as_deref(), Some("ann@example.com"));
+    assert_eq!(kept.expose(), first_hash().expose());
+    assert_eq!(living(&*db, ann).await.len(), 2, "nothing has ended");
+
+    let (written, ended) = db
+        .update_account(ann, to("lee@example.com"), Some(password(first_hash())), NOW)
+        .await
+        .unwrap();
+    assert_eq!(done(written).profile.email.as_deref(), Some("lee@example.com"));
+    assert_eq!(sorted(&ended), [elsewhere]);
+    assert_eq!(living(&*db, ann).await, [here]);
+    let (_, kept) = db.account_with_password(ann).await.unwrap().unwrap();
+    assert_eq!(kept.expose(), "second");
 }

@@ -209,3 +209,16 @@ async fn a_sequence_is_not_given_twice_after_a_purge() {
     let after = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(after.sequence > before.sequence);
 }
+
+#[tokio::test]
+async fn a_session_lives_until_it_ends_or_expires() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (one, other) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    assert!(db.session_lives(one, NOW).await.unwrap());
+    assert!(db.session_lives(one, later(HOUR - 1)).await.unwrap());
+    assert!(!db.session_lives(one, later(HOUR)).await.unwrap());
+    db.end_session(one, ann, NOW).await.unwrap().unwrap();
+    assert!(!db.session_lives(one, NOW).await.unwrap());
+    assert!(db.session_lives(other, NOW).await.unwrap());
+}
