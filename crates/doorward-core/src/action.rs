@@ -242,12 +242,12 @@ impl Outcome {
 pub type Claims = dyn Fn(&Account) -> Map<String, Value> + Send + Sync;
 
 /// The living token of a call, or the outcome that says why there is none.
-fn living(auth: &Auth, call: &Call<'_>) -> Result<(Arc<Verified>, Secret), OutcomeKind> {
-    match auth.authenticate(call.realm, &call.presented) {
+async fn living(auth: &Auth, call: &Call<'_>) -> Result<Result<(Arc<Verified>, Secret), OutcomeKind>> {
+    Ok(match auth.authenticate(call.realm, &call.presented).await? {
         Authentication::Living(verified, token) => Ok((verified, token)),
         Authentication::None => Err(OutcomeKind::NoToken),
         Authentication::Bad | Authentication::Ended(_) => Err(OutcomeKind::BadToken),
-    }
+    })
 }
 
 /// Checks the current password of an account whose token is good, before something that a borrowed device

@@ -15,7 +15,7 @@ use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
 use crate::realm::Realm;
 use crate::refresh::{RefreshToken, RotationSecret};
-use crate::revocations::Revocations;
+use crate::revocations::{Known, Revocations};
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{Client, EndedSession, NewSession, Session, SessionId};
 use crate::store::Store;
@@ -155,6 +155,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn catch_up(&self) -> Result<()> {
+        let asked = self.clock.running();
         loop {
             let ended = self.store.ended_sessions(self.ended.caught_up_to(), ENDED_PAGE).await?;
             self.ended.catch_up(&ended);
@@ -162,6 +163,7 @@ impl Auth {
                 break;
             }
         }
+        self.ended.confirm(asked);
         if self.policy.shared_secret.is_none() {
             let stored = self.store.signing_keys().await?;
             let known = self.tokens.ring();
@@ -237,18 +239,30 @@ impl Auth {
 
     /// What the tokens of a request prove. The first that verifies and whose session lives decides, so a
     /// stale cookie does not beat a good header.
-    pub(crate) fn authenticate(&self, realm: &Realm, presented: &Presented) -> Authentication {
+    ///
+    /// # Errors
+    /// When memory is too old to say whether a session lives, and the store cannot say it either.
+    pub(crate) async fn authenticate(&self, realm: &Realm, presented: &Presented) -> Result<Authentication> {
         let now = self.clock.now();
         let mut answer = Authentication::None;
         for token in presented.0.iter().take(MAX_PRESENTED) {
-            match self.tokens.verify(token, realm, now) {
-                Some(verified) if self.ended.contains(verified.session) => answer = Authentication::Ended(verified),
-                Some(verified) => return Authentication::Living(verified, token.clone()),
-                None if matches!(answer, Authentication::None) => answer = Authentication::Bad,
-                None => {}
+            let Some(verified) = self.tokens.verify(token, realm, now) else {
+                if matches!(answer, Authentication::None) {
+                    answer = Authentication::Bad;
+                }
+                continue;
+            };
+            let lives = match self.ended.look_up(verified.session, self.clock.running()) {
+                Known::Lives => true,
+                Known::Ended => false,
+                Known::Unsure => self.store.session_lives(verified.session, now).await?,
+            };
+            if lives {
+                return Ok(Authentication::Living(verified, token.clone()));
             }
+            answer = Authentication::Ended(verified);
         }
-        answer
+        Ok(answer)
     }
 
     /// Checks a typed password. Unknown accounts take the same way through the same queue.

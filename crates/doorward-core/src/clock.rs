@@ -43,14 +43,16 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    /// With the moment from which it measures what must not be fooled by a clock that is set.
+    System(Instant),
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The machine's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Instant::now()))
     }
 
     /// A clock that stands still at `start` until [`Clock::advance`].
@@ -62,7 +64,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => {
+            Source::System(_) => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
@@ -74,6 +76,15 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     pub fn instant(&self) -> Instant {
         Instant::now()
+    }
+
+    /// How long this clock has been running: it never goes back, also when somebody sets the machine's.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+    pub fn running(&self) -> Duration {
+        match &self.0 {
+            Source::System(start) => start.elapsed(),
+            Source::Manual(ms) => Duration::from_millis(u64::try_from(ms.load(Ordering::SeqCst)).unwrap_or(0)),
+        }
     }
 
     /// Moves a manual clock on; the machine's clock is left alone.

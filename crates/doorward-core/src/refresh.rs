@@ -171,10 +171,8 @@ mod tests {
             "a token of one realm means nothing in another"
         );
         for end in 0..text.expose().len() {
-            assert!(
-                RefreshToken::parse(&text.expose()[..end], RealmId(1)).is_none(),
-                "a prefix of {end}"
-            );
+            let prefix = text.expose().get(..end).unwrap();
+            assert!(RefreshToken::parse(prefix, RealmId(1)).is_none(), "a prefix of {end}");
         }
         assert!(RefreshToken::parse(&format!("{}A", text.expose()), RealmId(1)).is_none());
         assert!(RefreshToken::parse(&format!("{}=", text.expose()), RealmId(1)).is_none());

@@ -1,17 +1,23 @@
 //! Which sessions have ended, answered from memory on every check, with no I/O.
 //!
 //! The store is the truth and this mirrors it: loaded at start, written after each commit, and caught up by
-//! sequence for what other processes ended. The surprise: a session is known by a 64-bit fingerprint under a
+//! sequence for what other processes ended. A mirror that has not been caught up for [`FRESH_FOR`] proves
+//! nothing any more, and says so: then the store has to be asked. The surprise: a session is known by a 64-bit fingerprint under a
 //! key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is refused early.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
 use crate::Timestamp;
 use crate::session::{EndedSession, SessionId};
+
+/// For how long the mirror speaks for the store after it was caught up: the bound within which a session that
+/// another process ended is refused here. Catching up happens several times in it.
+pub const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// Locks are held for one look-up; this many make two threads rarely meet.
 const SHARDS: usize = 64;
@@ -21,6 +27,19 @@ pub struct Revocations {
     shards: Vec<RwLock<HashMap<u64, Timestamp>>>,
     fingerprints: RandomState,
     caught_up_to: AtomicI64,
+    /// Until when, in milliseconds of the clock's running, the mirror is fresh.
+    fresh_until: AtomicU64,
+}
+
+/// What memory knows of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It has ended.
+    Ended,
+    /// It has not ended, and the mirror is fresh enough to say so.
+    Lives,
+    /// Not known to have ended, and the mirror is too old to say that it lives.
+    Unsure,
 }
 
 impl Default for Revocations {
@@ -29,13 +48,24 @@ impl Default for Revocations {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             fingerprints: RandomState::new(),
             caught_up_to: AtomicI64::new(0),
+            fresh_until: AtomicU64::new(0),
         }
     }
 }
 
 impl Revocations {
-    /// Whether the session has ended.
-    pub fn contains(&self, session: SessionId) -> bool {
+    /// What is known of the session, `running` into the life of the clock.
+    pub fn look_up(&self, session: SessionId, running: Duration) -> Known {
+        if self.contains(session) {
+            Known::Ended
+        } else if millis(running) <= self.fresh_until.load(Ordering::SeqCst) {
+            Known::Lives
+        } else {
+            Known::Unsure
+        }
+    }
+
+    fn contains(&self, session: SessionId) -> bool {
         let fingerprint = self.fingerprint(session);
         self.shard(fingerprint)
             .is_some_and(|shard| shard.read().contains_key(&fingerprint))
@@ -57,6 +87,12 @@ impl Revocations {
         if let Some(last) = ended.last() {
             self.caught_up_to.fetch_max(last.sequence, Ordering::SeqCst);
         }
+    }
+
+    /// Says that everything which had ended by `asked` is known. `asked` is when the store was asked, not when it
+    /// answered: what ended in between is not in the answer.
+    pub fn confirm(&self, asked: Duration) {
+        self.fresh_until.fetch_max(millis(asked + FRESH_FOR), Ordering::SeqCst);
     }
 
     /// The sequence up to which everything is known.
@@ -91,6 +127,10 @@ impl Revocations {
     }
 }
 
+fn millis(running: Duration) -> u64 {
+    u64::try_from(running.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -114,6 +154,19 @@ mod tests {
         assert!(!revocations.contains(ended(1, 0).session));
         assert!(revocations.contains(ended(2, 0).session));
         assert_eq!(revocations.len(), 1);
+    }
+
+    #[test]
+    fn an_old_mirror_is_unsure_and_still_knows_the_ended() {
+        let revocations = Revocations::default();
+        revocations.add(&[ended(1, 10)]);
+        let (session, asked) = (ended(2, 0).session, Duration::from_secs(7));
+        assert_eq!(revocations.look_up(session, asked), Known::Unsure, "never caught up");
+        revocations.confirm(asked);
+        assert_eq!(revocations.look_up(session, asked + FRESH_FOR), Known::Lives);
+        let late = asked + FRESH_FOR + Duration::from_millis(1);
+        assert_eq!(revocations.look_up(session, late), Known::Unsure);
+        assert_eq!(revocations.look_up(ended(1, 0).session, late), Known::Ended);
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub struct NewAccount {
 
 /// What became of an account that was to be written.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every one is `Done`: a box would cost more than it saves")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is `Done`: a box would cost more than it saves"
+)]
 pub enum Written {
     /// It is stored.
     Done(Account),

@@ -62,16 +62,12 @@ impl Metrics {
         );
         let hasher = auth.hasher().metrics();
         let gauges = [
-            (
-                "hash_queue",
-                "Passwords waiting for a hash thread",
-                hasher.queued as u64,
-            ),
-            ("hash_threads", "Hash threads", hasher.threads as u64),
+            ("hash_queue", "Passwords waiting for a hash thread", hasher.queued),
+            ("hash_threads", "Hash threads", hasher.threads),
             (
                 "hash_memory_per_thread_bytes",
                 "Memory that one hash thread takes",
-                hasher.memory_per_thread as u64,
+                hasher.memory_per_thread,
             ),
             (
                 "ended_sessions",

@@ -54,7 +54,7 @@ pub enum SecureCookies {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Network {
     address: u128,
-    /// How many leading bits have to agree; IPv4 counts as ::ffff:0:0/96.
+    /// How many leading bits have to agree; IPv4 counts as `::ffff:0:0/96`.
     bits: u32,
 }
 

@@ -26,7 +26,7 @@ pub(super) static TABLE: Table = Table {
 };
 
 pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
-    let (verified, living) = match auth.authenticate(call.realm, &call.presented) {
+    let (verified, living) = match auth.authenticate(call.realm, &call.presented).await? {
         Authentication::None => return Ok(Outcome::of(OutcomeKind::NoToken)),
         Authentication::Bad => return Ok(Outcome::of(OutcomeKind::BadToken)),
         Authentication::Ended(verified) => (verified, None),

@@ -72,7 +72,7 @@ pub(super) static TABLE: Table = Table {
 };
 
 pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
-    let (verified, token) = match super::living(auth, &call) {
+    let (verified, token) = match super::living(auth, &call).await? {
         Ok(living) => living,
         Err(refused) => return Ok(Outcome::of(refused)),
     };

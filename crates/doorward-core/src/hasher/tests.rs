@@ -1,6 +1,6 @@
 //! Tests of the pool. Costs are as low as they go: the algorithm is the same.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 

@@ -153,7 +153,7 @@ fn a_blocklist_that_cannot_be_read_says_so() {
         "{error}"
     );
     let path = file(b"", "large");
-    std::fs::File::options()
+    File::options()
         .write(true)
         .open(&path)
         .unwrap()

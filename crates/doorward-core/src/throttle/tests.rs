@@ -29,6 +29,7 @@ fn unknown(name: &str) -> Subject {
     Subject::Unknown(RealmId(1), Canonical::of(name))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a throttle takes an address or none")]
 fn address(number: u32) -> Option<IpAddr> {
     Some(IpAddr::V4(Ipv4Addr::from_bits(number)))
 }

@@ -284,7 +284,7 @@ impl<'s> Loader<'s> {
             if !self.used_answers.borrow().contains(name) {
                 let what = format!("no route uses the answer `{name}`");
                 let wide: Vec<&str> = WIDE.iter().map(|row| row.1).collect();
-                let hint = did_you_mean(name, wide.into_iter());
+                let hint = did_you_mean(name, wide);
                 return Err(self
                     .source
                     .fault(key.span.clone(), what, format!("{hint} (or remove it)")));

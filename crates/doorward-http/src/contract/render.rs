@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use doorward_core::account::Account;
 use doorward_core::action::{Carried, IssuedToken};
+use doorward_core::secret::Secret;
 use doorward_core::session::Session;
 use serde_json::Value;
 
@@ -212,7 +213,7 @@ fn shown_of_token<'f>(token: &'f IssuedToken, hole: &Hole) -> Shown<'f> {
         Hole::Token => Some(token.access.expose()).into(),
         Hole::TokenExpiresIn => seconds(Some(token.expires_in.as_secs())),
         Hole::TokenExpiresAt => Some(token.expires_at.to_string()).into(),
-        Hole::RefreshToken => token.refresh.as_ref().map(|refresh| refresh.expose()).into(),
+        Hole::RefreshToken => token.refresh.as_ref().map(Secret::expose).into(),
         Hole::RefreshTokenExpiresIn => seconds(token.refresh_expires_in.map(|life| life.as_secs())),
         _ => Shown::Nothing,
     }

@@ -3,6 +3,14 @@
 //! The surprise: two of the tests are ignored by name. They are the other processes that `crash` and
 //! `opening` start from this same binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "in a test the panic is the message, and nothing here is anybody's interface"
+)]
+
 mod commits;
 mod crash;
 mod engine;

@@ -5,6 +5,15 @@
     clippy::disallowed_methods,
     reason = "a test has deadlines, threads and an environment of its own; nothing here is served to anybody"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "in a test the panic is the message"
+)]
 
 mod documents;
 mod hostile;
