@@ -190,7 +190,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Makes a new signing key, which signs from now on. The others go on verifying for the overlap.
+    /// Makes a new signing key, which signs as soon as every process knows it ([`crate::key::LEAD`]). The others
+    /// go on verifying for the overlap.
     ///
     /// # Errors
     /// When the store cannot answer.

@@ -1,10 +1,11 @@
 //! Signing keys: ES256 pairs made at first start and rotated, or one HS256 secret that the operator gives.
 //!
-//! The surprise: a key signs from the moment it is stored, and its predecessors go on verifying until
-//! every token they signed is dead by age.
+//! The surprise: a new key verifies at once and signs only a little later, when every process must have learned
+//! of it. Its predecessors go on verifying until every token they signed is dead by age.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
@@ -12,11 +13,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
+use crate::revocations::FRESH_FOR;
 use crate::secret::Secret;
 use crate::{Error, Result, SetupError, Timestamp, random};
 
 /// The shortest HS256 secret, in bytes (RFC 7518 section 3.2: no shorter than the hash).
 pub const MIN_SECRET: usize = 32;
+
+/// How long a key is known before it signs: twice the time within which every process learns of it
+/// ([`crate::revocations::FRESH_FOR`]). A token that another process could not verify would log somebody out.
+pub const LEAD: Duration = FRESH_FOR.saturating_mul(2);
 
 /// The name of a key (`kid`, RFC 7517 section 4.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +41,7 @@ pub struct StoredKey {
     pub id: KeyId,
     /// The pair.
     pub pkcs8: Zeroizing<Vec<u8>>,
-    /// Since when it signs.
+    /// When it was made; it signs from [`LEAD`] after that, or at once if it is the only one.
     pub created_at: Timestamp,
 }
 
@@ -82,9 +88,15 @@ pub struct SigningKey {
     pub(crate) sign: EncodingKey,
     pub(crate) verify: DecodingKey,
     public: Option<PublicKey>,
+    signs_from: Timestamp,
 }
 
 impl SigningKey {
+    /// Its name.
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
     fn es256(stored: &StoredKey) -> Result<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &stored.pkcs8)
             .map_err(|e| Error::internal(format!("the signing key {} is damaged: {e}", stored.id)))?;
@@ -106,6 +118,7 @@ impl SigningKey {
                 x: URL_SAFE_NO_PAD.encode(x),
                 y: URL_SAFE_NO_PAD.encode(y),
             }),
+            signs_from: stored.created_at.plus(LEAD),
         })
     }
 
@@ -117,11 +130,12 @@ impl SigningKey {
             sign: EncodingKey::from_secret(bytes),
             verify: DecodingKey::from_secret(bytes),
             public: None,
+            signs_from: Timestamp(i64::MIN),
         }
     }
 }
 
-/// The keys in use: the first signs, all verify.
+/// The keys in use, the newest first. All verify, one signs.
 pub struct KeyRing(Vec<Arc<SigningKey>>);
 
 impl KeyRing {
@@ -154,10 +168,9 @@ impl KeyRing {
         Ok(Self(vec![Arc::new(SigningKey::hs256(secret))]))
     }
 
-    /// The key that signs.
-    #[expect(clippy::indexing_slicing, reason = "neither constructor makes an empty ring")]
-    pub fn signer(&self) -> &Arc<SigningKey> {
-        &self.0[0]
+    /// The key that signs now: the newest that every process knows, or else the oldest.
+    pub fn signer(&self, now: Timestamp) -> Option<&Arc<SigningKey>> {
+        self.0.iter().find(|key| key.signs_from <= now).or(self.0.last())
     }
 
     /// The key of this name.
@@ -185,17 +198,30 @@ mod tests {
     #[test]
     fn a_ring_needs_a_key_and_publishes_only_points() {
         assert!(KeyRing::es256(&[]).is_err());
-        let (a, b) = (
+        let keys = [
             StoredKey::generate(Timestamp(2)).unwrap(),
             StoredKey::generate(Timestamp(1)).unwrap(),
-        );
-        let ring = KeyRing::es256(&[a.clone(), b.clone()]).unwrap();
-        assert_eq!(ring.signer().id, a.id);
-        assert!(ring.find(&b.id.0).is_some());
+        ];
+        let ring = KeyRing::es256(&keys).unwrap();
+        assert!(keys.iter().all(|key| ring.find(&key.id.0).is_some()));
         assert!(ring.find("other").is_none());
         let public = ring.public();
         assert_eq!(public.len(), 2);
         assert!(public.iter().all(|key| key.x.len() == 43 && key.y.len() == 43));
+    }
+
+    #[test]
+    fn a_new_key_signs_when_everybody_knows_it() {
+        let (old, new) = (
+            StoredKey::generate(Timestamp(0)).unwrap(),
+            StoredKey::generate(Timestamp(86_400_000)).unwrap(),
+        );
+        let signer = |ring: &KeyRing, at| ring.signer(at).unwrap().id.clone();
+        let first = KeyRing::es256(std::slice::from_ref(&old)).unwrap();
+        assert_eq!(signer(&first, Timestamp(0)), old.id, "the only one signs at once");
+        let ring = KeyRing::es256(&[new.clone(), old.clone()]).unwrap();
+        assert_eq!(signer(&ring, new.created_at), old.id);
+        assert_eq!(signer(&ring, new.created_at.plus(LEAD)), new.id);
     }
 
     #[test]

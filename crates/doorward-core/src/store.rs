@@ -139,7 +139,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// All signing keys, the newest first.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>>;
-    /// Adds a key that signs from now on, if the newest key still is `newest`; otherwise somebody else was
+    /// Adds a key, if the newest key still is `newest`; otherwise somebody else was
     /// first and false is answered.
     async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool>;
     /// Forgets keys whose successor was added before `superseded_before`: no token of theirs can be alive.

@@ -99,7 +99,7 @@ struct StrictClaims {
 }
 
 impl Tokens {
-    /// Signs as `issuer` with the first key of the ring.
+    /// Signs as `issuer` with a key of the ring.
     pub fn new(issuer: String, ring: KeyRing) -> Self {
         Self {
             issuer,
@@ -130,7 +130,10 @@ impl Tokens {
     /// When there are no random bytes or the key cannot sign.
     #[expect(clippy::disallowed_methods, reason = "the one place that signs")]
     pub fn sign(&self, new: NewToken<'_>) -> Result<Secret> {
-        let key = Arc::clone(self.ring.load().signer());
+        let ring = self.ring.load();
+        let key = ring
+            .signer(new.at)
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let lifetime = i64::try_from(new.lifetime.as_secs()).unwrap_or(i64::MAX);
         let mut claims = new.claims;
         claims.insert("iss".into(), self.issuer.clone().into());

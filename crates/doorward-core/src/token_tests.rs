@@ -46,7 +46,7 @@ fn segment(token: &str, index: usize) -> Value {
 /// A token with this header and these claims, properly signed by the ring's first key.
 fn forge(tokens: &Tokens, header: &str, claims: &str) -> Secret {
     let ring = tokens.ring();
-    let key = ring.signer();
+    let key = ring.signer(NOW).unwrap();
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.sign, key.algorithm).unwrap();
     Secret::new(format!("{message}.{signature}"))

@@ -21,7 +21,7 @@ const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expi
      WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9";
 const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
-const LIVES: &str = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2)";
+const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
      expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
 const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at";
@@ -67,7 +67,7 @@ pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &Pa
 pub(super) fn lives(connection: &Connection, id: SessionId, now: Timestamp) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(LIVES)?
-        .query_row(params![id.0.as_bytes(), now.0], |row| row.get(0))
+        .exists(params![id.0.as_bytes(), now.0])
 }
 
 pub(super) fn list(

@@ -1,11 +1,13 @@
 //! `doorward key`: the keys that sign tokens.
 //!
-//! The surprise: a rotation logs nobody out. The new key signs at once, and the others go on verifying until
+//! The surprise: a rotation logs nobody out. The new key signs as soon as every
+//! server must know it, and the others go on verifying until
 //! their last token is dead by age.
 
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
+use doorward_core::key::LEAD;
 
 use super::operator::{Missing, Operator};
 use super::{Failure, Place};
@@ -22,7 +24,7 @@ pub(super) struct KeyArgs {
 enum KeyCommand {
     /// List the keys, the newest first
     List,
-    /// Make a new key, which signs from now on
+    /// Make a new key, which signs as soon as every server knows it
     Rotate,
 }
 
@@ -39,8 +41,10 @@ pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
         KeyCommand::List => {
             let keys = operator.wait(operator.auth.store().signing_keys())?;
             writeln!(out, "{:16}  {:24}  USE", "KEY", "CREATED")?;
-            for (position, key) in keys.iter().enumerate() {
-                let used = if position == 0 {
+            let ring = operator.auth.keys();
+            let signer = ring.signer(operator.auth.clock().now()).map(|key| key.id());
+            for key in &keys {
+                let used = if signer == Some(&key.id) {
                     "signs and verifies"
                 } else {
                     "verifies"
@@ -50,7 +54,7 @@ pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
         }
         KeyCommand::Rotate => {
             let id = operator.wait(operator.auth.rotate_key())?;
-            writeln!(out, "{id} signs from now on")?;
+            writeln!(out, "{id} signs in {} seconds", LEAD.as_secs())?;
         }
     }
     Ok(())
