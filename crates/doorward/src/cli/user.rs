@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use doorward_core::SetupError;
 use doorward_core::account::{Account, Profile};
 use doorward_core::action::MAX_NAME;
+use doorward_core::error::did_you_mean;
 use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
 use doorward_core::realm::{DEFAULT_REALM, Realm};
 
@@ -83,6 +84,9 @@ struct Identifiers {
     username: Option<String>,
 }
 
+/// The most realms that are looked through; each is named in a contract file.
+const MAX_REALMS: usize = 1000;
+
 #[derive(Args)]
 struct Named {
     /// E-mail address, username, UUID or number
@@ -96,7 +100,10 @@ pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
         Missing::Refuse
     };
     let operator = Operator::open(args.place, missing)?;
-    let realm = operator.wait(operator.auth.realm(&args.realm))?;
+    let realm = match missing {
+        Missing::Make => operator.wait(operator.auth.realm(&args.realm))?,
+        Missing::Refuse => known_realm(&operator, &args.realm)?,
+    };
     let desk = Desk { operator, realm };
     match args.command {
         UserCommand::Add(args) => desk.add(args),
@@ -124,6 +131,19 @@ pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
             told(done, &account, "is deleted; its sessions are ended")
         }
     }
+}
+
+/// A realm that there is; a mistyped one is not made.
+fn known_realm(operator: &Operator, name: &str) -> Result<Realm, Failure> {
+    let realms = operator.wait(operator.auth.store().list_realms(MAX_REALMS))?;
+    let names: Vec<String> = realms.iter().map(|realm| realm.name.clone()).collect();
+    realms.into_iter().find(|realm| realm.name == name).ok_or_else(|| {
+        let hint = match names.as_slice() {
+            [] => "`doorward serve` and `user add` make realms".to_owned(),
+            names => did_you_mean(name, names.iter().map(String::as_str)),
+        };
+        Failure::of(format!("there is no realm `{name}`"), hint)
+    })
 }
 
 /// Where an operator manages the accounts of a realm.

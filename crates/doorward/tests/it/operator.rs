@@ -223,3 +223,15 @@ fn with_a_shared_secret_tokens_are_hs256_and_nothing_is_published() {
         401
     );
 }
+
+#[test]
+fn a_mistyped_realm_is_refused_and_not_made() {
+    let (server, _) = started();
+    for _ in 0..2 {
+        let output = server.setup().run(&["user", "list", "--realm", "mian"]);
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(complaint.contains("there is no realm `mian`"), "{complaint}");
+        assert!(complaint.contains("hint: did you mean `main`?"), "{complaint}");
+    }
+}
