@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -139,6 +139,15 @@ pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
         Ok(answer) => Ok(answer),
         Err(error) => Err(written.err().unwrap_or(error)),
     }
+}
+
+/// Sends bytes, says that no more will come, and reads what is answered, if anything is.
+pub(crate) fn last_words(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
+    let mut connection = connect(to)?;
+    // Whoever has been refused already is cut while writing.
+    drop(connection.write_all(bytes));
+    drop(connection.shutdown(Shutdown::Write));
+    read_answer(&mut connection, false)
 }
 
 /// A connection on which nobody waits for ever.

@@ -60,8 +60,8 @@ fn a_full_hash_queue_is_answered_busy_and_nobody_else_suffers() {
     let server = Setup::new()
         .setting("hash_threads", "1")
         .setting("hash_queue", "1")
-        .setting("hash_memory_kib", "65536")
-        .setting("hash_passes", "4")
+        .setting("hash_memory_kib", "16384")
+        .setting("hash_passes", "2")
         .start();
     for (contract, path) in REGISTER {
         let answers = at_once(8, |number| register(&server, path, &format!("{contract}-{number}")));
