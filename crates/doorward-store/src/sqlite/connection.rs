@@ -81,11 +81,18 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // No mutex: a connection is used by one thread at a time, which the types see to.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-    // Plans that do not look at the values: otherwise SQLite plans some statements anew at each run, which
-    // costs several times what running them does.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Sees to it that a statement is parsed and planned once.
+pub(super) fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Plans that do not look at the values: otherwise SQLite plans a join anew whenever a value in it changes,
+    // which costs several times what running it does.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
 }
 
 /// Makes an empty file that only its owner may read; SQLite would leave that to the umask. Its log and index

@@ -1,9 +1,9 @@
 //! What must hold for every statement, whoever runs it: it fits the schema, its parameters are bound in
-//! order, and nothing that a request runs walks through a whole table.
+//! order, and nothing that a request runs walks through a whole table or is planned anew each time.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::{account, key, migrations, realm, refresh, session};
+use super::{account, connection, key, migrations, realm, refresh, session};
 
 /// The nouns' statements beside the sources they stand in.
 const NOUNS: [(&str, &[&str], &str); 5] = [
@@ -16,6 +16,7 @@ const NOUNS: [(&str, &[&str], &str); 5] = [
 
 fn database() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
+    connection::keep_statements(&connection).unwrap();
     migrations::apply(&mut connection, ":memory:".as_ref()).unwrap();
     connection
 }
@@ -59,12 +60,31 @@ fn no_statement_of_a_request_walks_through_a_table() {
             let mut explained = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let nulls = vec![None::<i64>; explained.parameter_count()];
             let steps: Vec<String> = explained
-                .query_map(rusqlite::params_from_iter(nulls), |row| row.get("detail"))
+                .query_map(params_from_iter(nulls), |row| row.get("detail"))
                 .and_then(Iterator::collect)
                 .unwrap();
             // Keys are read at a start and at a rotation, and there are a handful.
             let walks = steps.iter().any(|step| step.starts_with("SCAN ")) && noun != "key";
             assert!(!walks, "{sql}\n{steps:#?}");
         }
+    }
+}
+
+#[test]
+fn no_look_up_is_planned_twice() {
+    let database = database();
+    for sql in NOUNS.iter().flat_map(|(_, statements, _)| *statements) {
+        let mut statement = database.prepare(sql).unwrap();
+        if !statement.readonly() {
+            continue;
+        }
+        for value in 0..3 {
+            let values = vec![value; statement.parameter_count()];
+            statement
+                .query(params_from_iter(values))
+                .and_then(|mut rows| rows.next().map(drop))
+                .unwrap();
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }
 }
