@@ -33,22 +33,19 @@ pub(super) async fn read(
     patience: Duration,
 ) -> Result<Value, Refused> {
     let bytes = collect(contract.bodies.limit, headers, body, patience).await?;
-    let object = || Ok(Value::Object(Map::new()));
+    // What is no object has no members: the rules say which are missing, unless the contract has words for that.
+    let no_object = || match contract.answers.exact(Wide::NotObject) {
+        Some(_) => Err((Wide::NotObject, None)),
+        None => Ok(Value::Object(Map::new())),
+    };
     match media_type(headers) {
-        MediaType::None | MediaType::Form if bytes.is_empty() => object(),
+        MediaType::None if bytes.is_empty() => no_object(),
         MediaType::Json if contract.bodies.json => {
             if bytes.is_empty() {
                 return Err((Wide::EmptyBody, None));
             }
             let value = strict_json::parse(&bytes).map_err(|why| (Wide::Malformed, Some(why)))?;
-            if value.is_object() {
-                Ok(value)
-            } else if contract.answers.exact(Wide::NotObject).is_some() {
-                Err((Wide::NotObject, None))
-            } else {
-                // What is no object has no members: the rules say which are missing.
-                object()
-            }
+            if value.is_object() { Ok(value) } else { no_object() }
         }
         MediaType::Form if contract.bodies.form => form::parse(&bytes).map_err(|why| (Wide::Malformed, Some(why))),
         _ => Err((Wide::MediaType, None)),
