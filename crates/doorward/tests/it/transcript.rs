@@ -34,8 +34,9 @@
 //! member `"...": "<any>"` lets an object have more members. The word after the status names the outcome, which the log
 //! has to confirm; `tidy.rs` counts which are covered.
 //!
-//! The surprise: three things are checked without being asked for. No answer contains a password that was sent; every
-//! answer names its request; and the server's log contains no password and no token that went over the wire.
+//! The surprise: three things are checked without being asked for. No answer contains a password that was sent, and no
+//! refusal any text that was sent; every answer names its request; and the server's log contains no password and no
+//! token that went over the wire.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! Sends the request of a step and compares its answer.
 //!
-//! The surprise: a password that was sent may not come back, whatever the transcript expects.
+//! The surprise: a password that was sent may not come back, and a refusal repeats nothing at all, whatever the
+//! transcript expects.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,12 +29,15 @@ pub(super) fn exchange(run: &mut Run, exchange: &Exchange) -> Vec<String> {
     };
     let mut faults = compare(&exchange.expected, &answer, &mut run.captured);
     let body = answer.text();
-    if let Some(password) = request
-        .passwords
-        .iter()
-        .find(|password| body.contains(password.as_str()))
-    {
-        faults.push(format!("the answer contains the password {password:?}"));
+    // A refusal repeats nothing of what it refuses; a success may show a name, and never a password.
+    let refused = if answer.status >= 400 {
+        request.values.as_slice()
+    } else {
+        &[]
+    };
+    let mut silent = request.passwords.iter().chain(refused);
+    if let Some(repeated) = silent.find(|value| body.contains(value.as_str())) {
+        faults.push(format!("the answer repeats {repeated:?}"));
     }
     run.secrets.extend(request.passwords);
     let outcome = &exchange.expected.outcome;
@@ -63,6 +67,8 @@ pub(super) fn exchange(run: &mut Run, exchange: &Exchange) -> Vec<String> {
 struct Wire {
     bytes: Vec<u8>,
     passwords: Vec<String>,
+    /// Every text in the body.
+    values: Vec<String>,
 }
 
 fn request(exchange: &Exchange, to: SocketAddr, captured: &Captured) -> Result<Wire, String> {
@@ -101,12 +107,17 @@ fn request(exchange: &Exchange, to: SocketAddr, captured: &Captured) -> Result<W
     bytes.extend_from_slice(b"\r\n");
     let body = body.unwrap_or_default();
     let passwords = passwords(&body);
+    let values = values(&body);
     if is_chunked {
         chunks(&body, &mut bytes).map_err(|error| error.to_string())?;
     } else {
         bytes.extend(body);
     }
-    Ok(Wire { bytes, passwords })
+    Ok(Wire {
+        bytes,
+        passwords,
+        values,
+    })
 }
 
 /// The body in chunks of a few bytes (RFC 9112 section 7.1).
@@ -138,6 +149,16 @@ fn passwords(body: &[u8]) -> Vec<String> {
         }
     }
     found.retain(|password| password.len() >= MIN_SECRET);
+    found
+}
+
+/// Every text of the body that is long enough not to occur by chance.
+fn values(body: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Ok(json) = serde_json::from_slice::<Value>(body) {
+        named(&json, "", &mut found);
+    }
+    found.retain(|value| value.len() >= MIN_SECRET);
     found
 }
 
