@@ -28,6 +28,9 @@ const ENDED_PAGE: usize = 10_000;
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
 const PURGE_PAGE: usize = 1_000;
 
+/// How much longer a session lives than what it is opened for: its tokens are made a moment after it.
+pub const SLACK: Duration = Duration::from_secs(60);
+
 /// The rules an operator can set.
 pub struct Policy {
     /// The `iss` of every token.
@@ -298,37 +301,43 @@ impl Auth {
             client,
             created_at: now,
             used_at: now,
-            expires_at: now.plus(life),
+            expires_at: now.plus(life).plus(SLACK),
         };
         let refresh_hash = refresh.as_ref().map(RefreshToken::hash);
         Ok((NewSession { session, refresh_hash }, refresh))
     }
 
     /// Signs an access token for a session, and hands over the refresh token that goes with it.
+    ///
+    /// The token does not outlive the session, which lives until `until`: the ending of a session is forgotten
+    /// after that, and so would be what keeps the token out.
     pub(crate) fn issue(
         &self,
         realm: &Realm,
         grant: &Grant,
         account: &Account,
-        session: SessionId,
+        (session, until): (SessionId, Timestamp),
         refresh: Option<&RefreshToken>,
     ) -> Result<IssuedToken> {
         let at = self.clock.now();
+        let lifetime = grant.lifetime.min(until.since(at));
         let claims: Map<String, Value> = (grant.claims)(account);
         let access = self.tokens.sign(NewToken {
             realm,
             account: account.id,
             session,
             at,
-            lifetime: grant.lifetime,
+            lifetime,
             claims,
         })?;
         Ok(IssuedToken {
             access,
-            expires_in: grant.lifetime,
-            expires_at: at.plus(grant.lifetime),
+            expires_in: lifetime,
+            expires_at: at.plus(lifetime),
             refresh: refresh.map(RefreshToken::reveal),
-            refresh_expires_in: refresh.and(grant.refresh).map(|refresh| refresh.idle),
+            refresh_expires_in: refresh
+                .and(grant.refresh)
+                .map(|refresh| refresh.idle.min(until.since(at))),
         })
     }
 

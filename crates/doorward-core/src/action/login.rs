@@ -119,12 +119,12 @@ async fn open_session(
     hash: &PasswordHash,
 ) -> Result<Option<IssuedToken>> {
     let (session, refresh) = auth.new_session(account.id, call.realm, call.grant, call.client.clone())?;
-    let id = session.session.id;
+    let (id, until) = (session.session.id, session.session.expires_at);
     if !auth.store.open_session(session, hash).await? {
         return Ok(None);
     }
     record(Event::LoggedIn, Some(account.id), Some(id), Some(&call.client));
-    auth.issue(call.realm, call.grant, account, id, refresh.as_ref())
+    auth.issue(call.realm, call.grant, account, (id, until), refresh.as_ref())
         .map(Some)
 }
 

@@ -5,6 +5,7 @@
 
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
+use crate::auth::SLACK;
 use crate::refresh::{RefreshToken, Rotation, RotationOutcome};
 use crate::{Auth, Error, Result};
 
@@ -58,7 +59,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         presented: presented.hash(),
         successor: successor.hash(),
         client: call.client.clone(),
-        expires_at: now.plus(grant.idle.max(call.grant.lifetime)),
+        expires_at: now.plus(grant.idle.max(call.grant.lifetime)).plus(SLACK),
         lifetime: grant.lifetime,
         grace: grant.grace,
         at: now,
@@ -84,6 +85,12 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let Some(account) = auth.store.account(session.account).await? else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
     };
-    let token = auth.issue(call.realm, call.grant, &account, session.id, Some(&successor))?;
+    let token = auth.issue(
+        call.realm,
+        call.grant,
+        &account,
+        (session.id, session.expires_at),
+        Some(&successor),
+    )?;
     Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
 }

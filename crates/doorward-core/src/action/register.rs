@@ -75,7 +75,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     } else {
         (None, None)
     };
-    let opened = session.as_ref().map(|new| new.session.id);
+    let opened = session.as_ref().map(|new| (new.session.id, new.session.expires_at));
     let new = NewAccount {
         id,
         realm: call.realm.id,
@@ -85,7 +85,8 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     match auth.store.create_account(new, session).await? {
         Written::Done(account) => {
-            record(Event::Registered, Some(id), opened, Some(&call.client));
+            let session = opened.map(|(session, _)| session);
+            record(Event::Registered, Some(id), session, Some(&call.client));
             let token = opened
                 .map(|session| auth.issue(call.realm, call.grant, &account, session, refresh.as_ref()))
                 .transpose()?;

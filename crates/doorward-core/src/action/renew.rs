@@ -3,6 +3,7 @@
 //! The surprise: the old token lives on until its own expiry. Both name one session and die with it.
 
 use super::{Call, Carries, HasOutcome, Outcome, OutcomeKind, Table};
+use crate::auth::SLACK;
 use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
@@ -32,14 +33,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         return Ok(Outcome::of(OutcomeKind::Gone));
     };
     let now = auth.clock.now();
+    let until = now.plus(call.grant.lifetime).plus(SLACK);
     // The session has to outlive the token before the token exists.
-    if !auth
-        .store
-        .extend_session(verified.session, now.plus(call.grant.lifetime), now)
-        .await?
-    {
+    if !auth.store.extend_session(verified.session, until, now).await? {
         return Ok(Outcome::of(OutcomeKind::BadToken));
     }
-    let token = auth.issue(call.realm, call.grant, &account, verified.session, None)?;
+    let token = auth.issue(call.realm, call.grant, &account, (verified.session, until), None)?;
     Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
 }

@@ -20,6 +20,7 @@ mod hostile;
 mod http;
 mod load;
 mod log;
+mod model;
 mod operator;
 mod races;
 mod restart;
