@@ -16,6 +16,7 @@
 )]
 
 mod documents;
+mod hashes;
 mod hostile;
 mod http;
 mod load;

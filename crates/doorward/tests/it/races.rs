@@ -178,6 +178,7 @@ fn one_refresh_token_used_by_two_clients_at_once_ends_the_session() {
         assert_eq!(next.send(server.address).status, 401, "no successor lives on");
         assert_eq!(profile(&server, &answer.member("access_token")), 401);
     }
+    assert!(server.log().contains("refresh_token_reused"), "and the log says so");
 }
 
 #[test]

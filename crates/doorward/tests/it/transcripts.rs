@@ -37,6 +37,11 @@ fn conduit() {
 }
 
 #[test]
+fn corners() {
+    run("corners");
+}
+
+#[test]
 fn cookies_always_secure() {
     run("cookies-always-secure");
 }
