@@ -1,7 +1,7 @@
 //! The façade: one `Auth` per server holds every rule of sign-in and the parts they need.
 //!
 //! What each action does is in `action/*.rs`; here is what several of them share. The surprise: there is one
-//! way from a typed password to a yes, [`Auth::check_password`], and it passes the throttle.
+//! way from a typed password to a yes, `Auth::check_password`, and it passes the throttle.
 
 use std::sync::Arc;
 use std::time::Duration;
