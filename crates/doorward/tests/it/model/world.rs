@@ -180,9 +180,10 @@ impl World {
         let token = number.checked_rem(self.tokens.len())?;
         let Token { session, expires, .. } = &self.tokens[token];
         let alive = self.sessions[*session].alive;
-        let kind = match *expires > self.now().seconds() {
-            true if alive => OutcomeKind::Ok,
-            _ => OutcomeKind::BadToken,
+        let kind = if alive && *expires > self.now().seconds() {
+            OutcomeKind::Ok
+        } else {
+            OutcomeKind::BadToken
         };
         Some((token, kind))
     }
