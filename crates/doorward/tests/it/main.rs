@@ -31,3 +31,4 @@ mod stop;
 mod tidy;
 mod transcript;
 mod transcripts;
+mod work;

@@ -200,14 +200,42 @@ fn nobody_knows_whom_it_should_not() {
 
 #[test]
 fn every_crate_is_held_to_the_lints() {
-    let mut without = Vec::new();
+    let table = |path: &str| -> toml::Table { fs::read_to_string(path).unwrap().parse().unwrap() };
+    let workspace = table(&format!("{ROOT}/Cargo.toml"))["workspace"]["lints"].clone();
+    let mut faults = Vec::new();
+    let mut unsafe_crates = Vec::new();
     for entry in fs::read_dir(format!("{ROOT}/crates")).unwrap() {
-        let manifest = fs::read_to_string(entry.unwrap().path().join("Cargo.toml")).unwrap();
-        if !manifest.contains("[lints]\nworkspace = true\n") {
-            without.push(manifest.lines().take(2).collect::<Vec<_>>().join(" "));
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let manifest = table(&entry.path().join("Cargo.toml").to_string_lossy());
+        let lints = manifest
+            .get("lints")
+            .and_then(toml::Value::as_table)
+            .cloned()
+            .unwrap_or_default();
+        if lints.get("workspace").and_then(toml::Value::as_bool) == Some(true) {
+            continue;
+        }
+        // A crate with `unsafe` cannot take the table over, because what is forbidden stays so. It repeats the rest.
+        unsafe_crates.push(name.clone());
+        for (tool, levels) in workspace.as_table().unwrap() {
+            for (lint, level) in levels
+                .as_table()
+                .unwrap()
+                .iter()
+                .filter(|(lint, _)| *lint != "unsafe_code")
+            {
+                if lints.get(tool).and_then(|levels| levels.get(lint)) != Some(level) {
+                    faults.push(format!("{name}: {tool}::{lint}"));
+                }
+            }
         }
     }
-    none(&without, "crates without `[lints] workspace = true`");
+    none(&faults, "lints that a crate is not held to");
+    assert!(
+        unsafe_crates.len() <= 1,
+        "one crate may have `unsafe`: {unsafe_crates:?}"
+    );
 }
 
 #[test]
