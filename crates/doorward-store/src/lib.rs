@@ -1,16 +1,21 @@
-//! Where doorward remembers: the domain's [`Store`](doorward_core::store::Store) on SQLite. No HTTP.
+//! Where doorward remembers: the domain's [`Store`](doorward_core::store::Store) on SQLite and on PostgreSQL. No
+//! HTTP.
 //!
-//! One file per noun and engine, with the statements beside the code that runs them. The surprise: the texts
-//! of the statements keep to what SQLite and PostgreSQL both understand, so that a second engine differs in
-//! its migrations and its connections and not in what it asks.
+//! One file per noun and engine, with the statements beside the code that runs them. The surprise: the engines
+//! ask nearly the same and share next to nothing. What differs is where each one waits: SQLite has one writer
+//! and never does, PostgreSQL has many, and each statement there says whom it waits for.
 
+mod identifiers;
+mod postgres;
 mod sqlite;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use doorward_core::SetupError;
+use doorward_core::store::Store;
 
+pub use crate::postgres::{PostgresOptions, PostgresUrl};
 pub use crate::sqlite::{Sqlite, WriteCounts};
 
 /// Opens the SQLite database in the file `path`: makes it if there is none (its folder must exist), brings its
@@ -25,4 +30,19 @@ pub use crate::sqlite::{Sqlite, WriteCounts};
 /// than this program, a file system without shared memory. The error says which, and what to do.
 pub async fn open_sqlite(path: impl AsRef<Path>) -> Result<Arc<Sqlite>, SetupError> {
     Ok(Arc::new(Sqlite::open(path.as_ref()).await?))
+}
+
+/// Opens the PostgreSQL database at `url`: brings its schema up to date (many nodes may start at once) and
+/// connects to it. The database must be there; it is encoded in UTF-8 and belongs to doorward alone.
+///
+/// Has to be called within a Tokio runtime, which drives the connections. A connection that is lost is replaced
+/// in the background; while there is none, every method fails with
+/// [`Error::Unavailable`](doorward_core::Error::Unavailable). So does a write whose connection breaks before the
+/// answer is there, and nobody knows whether it has happened.
+///
+/// # Errors
+/// When the database cannot be used: unknown host, nobody listening, wrong password, no such database, one of
+/// another program, a schema newer than this program. The error says which, and what to do, and never the password.
+pub async fn open_postgres(url: &PostgresUrl, options: PostgresOptions) -> Result<Arc<dyn Store>, SetupError> {
+    Ok(Arc::new(postgres::Postgres::open(url, options).await?))
 }

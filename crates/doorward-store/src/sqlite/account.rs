@@ -3,8 +3,6 @@
 //! The surprise: an identifier is taken by inserting its row and looking whether that changed anything. The
 //! primary key of `identifiers` decides; no statement here asks first whether it is free.
 
-use std::collections::BTreeSet;
-
 use doorward_core::Timestamp;
 use doorward_core::account::{Account, AccountId, ObjectId, Profile, ProfileChange};
 use doorward_core::identifier::{Canonical, IdentifierKind};
@@ -18,6 +16,7 @@ use uuid::Uuid;
 
 use super::writer::Undo;
 use super::{realm, session, sql_limit};
+use crate::identifiers::{canonicals, identifiers};
 
 const INSERT: &str = "INSERT INTO accounts (id, realm, number, object_id, email, username, first_name, last_name, \
      attributes, created_at, updated_at, password_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
@@ -156,24 +155,6 @@ pub(super) fn update(
         }
     }
     Ok((Written::Done(account), ended))
-}
-
-/// What an account is found by, each once, with the kind to name when it is taken.
-fn identifiers(profile: &Profile) -> impl Iterator<Item = (Canonical, IdentifierKind)> {
-    let email = profile.email.as_deref().map(Canonical::of);
-    // An account may use its e-mail address as its username; that is one identifier.
-    let username = profile
-        .username
-        .as_deref()
-        .map(Canonical::of)
-        .filter(|username| email.as_ref() != Some(username));
-    let email = email.map(|canonical| (canonical, IdentifierKind::Email));
-    let username = username.map(|canonical| (canonical, IdentifierKind::Username));
-    email.into_iter().chain(username)
-}
-
-fn canonicals(profile: &Profile) -> BTreeSet<Canonical> {
-    identifiers(profile).map(|(canonical, _)| canonical).collect()
 }
 
 /// Takes an identifier for the account, or says that it is taken.

@@ -1,7 +1,7 @@
 //! A fresh store for each test, in a folder of its own that goes away with it.
 //!
-//! The surprise: the story and the races see no more of it than `dyn Store` and a realm. A second engine is
-//! opened here and nowhere else.
+//! The surprise: the story and the races see no more of it than `dyn Store` and a realm. They are told to
+//! PostgreSQL by modules of their own (`postgres.rs`), which have an `engine` of the same shape.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -49,17 +49,20 @@ pub struct Fresh {
     // Closed before its folder is removed.
     pub store: Arc<dyn Store>,
     pub realm: Realm,
-    _folder: Folder,
+    folder: Folder,
 }
 
 pub async fn fresh() -> Fresh {
     let folder = Folder::new();
     let store: Arc<dyn Store> = open_sqlite(folder.database()).await.unwrap();
     let realm = store.ensure_realm("main").await.unwrap();
-    Fresh {
-        store,
-        realm,
-        _folder: folder,
+    Fresh { store, realm, folder }
+}
+
+impl Fresh {
+    /// Another handle on the same database, as another process would have.
+    pub async fn again(&self) -> Arc<dyn Store> {
+        open_sqlite(self.folder.database()).await.unwrap()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tests of the store, in one binary: the story that every engine passes, and what is SQLite's own.
+//! The tests of the store, in one binary: the story that every engine passes, and what is each one's own.
 //!
 //! The surprise: two of the tests are ignored by name. They are the other processes that `crash` and
 //! `opening` start from this same binary.
@@ -16,6 +16,7 @@ mod crash;
 mod engine;
 mod opening;
 mod people;
+mod postgres;
 mod process;
 mod races;
 mod story;

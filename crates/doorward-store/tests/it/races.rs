@@ -1,7 +1,7 @@
 //! What happens when many want the same thing at once: exactly one gets it, and the others are told so.
 //!
-//! The surprise: the races hold for several handles on one file as well, since another process (a command
-//! beside the server) is one.
+//! The surprise: the races hold for several handles on one database as well, since another process (another
+//! node, or a command beside the server) is one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,10 +11,9 @@ use doorward_core::account::{AccountId, ProfileChange};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::session::SessionId;
 use doorward_core::store::{Store, Written};
-use doorward_store::open_sqlite;
 use tokio::task::JoinSet;
 
-use crate::engine::{Folder, Fresh, fresh};
+use super::engine::{Fresh, fresh};
 use crate::people::{NOW, client, done, first_hash, hash, later, living, person, register, session, sign_in};
 
 /// How many want the same thing.
@@ -67,13 +66,12 @@ async fn numbers_have_no_gap_and_no_twin() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_identifier_makes_one_account_among_several_processes() {
-    let folder = Folder::new();
+    let db = fresh().await;
     let mut crowd = JoinSet::new();
     for _ in 0..3 {
-        let store = open_sqlite(folder.database()).await.unwrap();
-        let realm = store.ensure_realm("main").await.unwrap();
+        let store = db.again().await;
         for _ in 0..CROWD / 3 {
-            let (store, new) = (Arc::clone(&store), person(&realm, "ann@example.com"));
+            let (store, new) = (Arc::clone(&store), person(&db.realm, "ann@example.com"));
             crowd.spawn(async move { store.create_account(new, None).await.unwrap() });
         }
     }
@@ -90,12 +88,13 @@ async fn one_identifier_makes_one_account_among_several_processes() {
 /// A change reads before it writes; another process must not come between the two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_by_several_processes_are_all_made() {
-    let folder = Folder::new();
+    let db = fresh().await;
     let mut crowd = JoinSet::new();
     for process in 0..3 {
-        let store = open_sqlite(folder.database()).await.unwrap();
-        let realm = store.ensure_realm("main").await.unwrap();
-        let ann = register(&*store, &realm, &format!("ann{process}@example.com")).await.id;
+        let store = db.again().await;
+        let ann = register(&*store, &db.realm, &format!("ann{process}@example.com"))
+            .await
+            .id;
         crowd.spawn(async move {
             for round in 0..CROWD {
                 let name = Some(Some(round.to_string()));
@@ -118,13 +117,34 @@ async fn changes_by_several_processes_are_all_made() {
     );
 }
 
+/// Each change sets another attribute of one account; one that is based on what it read too early would take back
+/// what others have set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_of_one_account_do_not_take_each_other_back() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mut crowd = JoinSet::new();
+    for process in 0..3 {
+        let store = db.again().await;
+        for number in 0..CROWD / 3 {
+            let store = Arc::clone(&store);
+            crowd.spawn(async move {
+                let mut change = ProfileChange::default();
+                change.attributes.insert(format!("{process}-{number}"), true.into());
+                done(store.update_account(ann, change, None, NOW).await.unwrap().0);
+            });
+        }
+    }
+    let changes = crowd.join_all().await.len();
+    let ann = db.account(ann).await.unwrap().unwrap();
+    assert_eq!(ann.profile.attributes.len(), changes);
+}
+
 #[tokio::test]
 async fn an_ending_made_by_another_process_is_seen_by_its_sequence() {
-    let folder = Folder::new();
-    let server = open_sqlite(folder.database()).await.unwrap();
-    let command = open_sqlite(folder.database()).await.unwrap();
-    let realm = server.ensure_realm("main").await.unwrap();
-    let ann = register(&*server, &realm, "ann@example.com").await.id;
+    let db = fresh().await;
+    let (server, command) = (db.again().await, db.again().await);
+    let ann = register(&*server, &db.realm, "ann@example.com").await.id;
     let mut sequence = 0;
     for by in [&command, &server, &command] {
         let sid = sign_in(&*server, ann).await;

@@ -5,7 +5,7 @@ use doorward_core::random;
 use doorward_core::store::{NewAccount, Written};
 use serde_json::{Map, Value, json};
 
-use crate::engine::fresh;
+use super::super::engine::fresh;
 use crate::people::{NOW, done, find, first_hash, later, living, person, register, session, sign_in, sorted};
 
 fn object(value: Value) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use doorward_core::account::{Profile, ProfileChange};
 use doorward_core::identifier::IdentifierKind::{self, Email, Username};
 use doorward_core::store::{NewAccount, Written};
 
-use crate::engine::{Fresh, fresh};
+use super::super::engine::{Fresh, fresh};
 use crate::people::{NOW, done, find, living, person, register, session};
 
 fn named(db: &Fresh, email: Option<&str>, username: Option<&str>) -> NewAccount {

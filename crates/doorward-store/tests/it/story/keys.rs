@@ -4,7 +4,7 @@ use doorward_core::Timestamp;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::store::Store;
 
-use crate::engine::fresh;
+use super::super::engine::fresh;
 use crate::people::{NOW, later};
 
 fn key(name: &str, at: Timestamp) -> StoredKey {

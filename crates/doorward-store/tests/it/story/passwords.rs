@@ -5,7 +5,7 @@ use doorward_core::random;
 use doorward_core::secret::PasswordHash;
 use doorward_core::store::{PasswordChange, Store, Written};
 
-use crate::engine::fresh;
+use super::super::engine::fresh;
 use crate::people::{HOUR, NOW, done, first_hash, hash, later, living, register, session, sign_in, sorted};
 
 async fn stored(db: &dyn Store, id: AccountId) -> PasswordHash {

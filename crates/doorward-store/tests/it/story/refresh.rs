@@ -9,7 +9,7 @@ use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::session::{Client, Session, SessionId};
 use doorward_core::store::Store;
 
-use crate::engine::{Fresh, fresh};
+use super::super::engine::{Fresh, fresh};
 use crate::people::{HOUR, NOW, client, first_hash, later, register, session};
 
 const GRACE: Duration = Duration::from_secs(10);

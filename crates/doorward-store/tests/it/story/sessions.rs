@@ -6,7 +6,7 @@ use doorward_core::account::AccountId;
 use doorward_core::random;
 use doorward_core::session::{Client, NewSession, SessionId};
 
-use crate::engine::fresh;
+use super::super::engine::fresh;
 use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! The PostgreSQL engine: a server that many nodes share.
+//!
+//! The surprise: there are two kinds of connections. Reads share a few, each of them many reads at once, since a
+//! read never waits for anything but its answer. A write may wait for another one's lock, and has a connection
+//! of its own for that long.
+//!
+//! Whatever runs for a request keeps to what the engines understand that speak PostgreSQL's protocol: no
+//! advisory locks, no deferred constraints, no transaction ids.
+
+mod account;
+mod fault;
+mod key;
+mod link;
+mod migrations;
+mod readers;
+mod realm;
+mod refresh;
+mod row;
+mod server;
+mod session;
+mod store;
+mod tls;
+mod url;
+mod writers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::{Result, SetupError};
+use tokio::time::sleep;
+
+use self::fault::{Fault, Undo};
+use self::link::Link;
+use self::readers::Readers;
+use self::server::Server;
+pub use self::url::PostgresUrl;
+use self::writers::Writers;
+
+/// How often a write is tried that PostgreSQL takes back for the sake of another one. Each time one of those who
+/// met got through; so many in a row are an overload and not a coincidence.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// The pause before the second attempt; each further one is that much longer.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
+
+/// How many connections a node has.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresOptions {
+    /// Connections that all reads share. A few keep the server's cores busy; at least one.
+    pub readers: usize,
+    /// The most connections for writes, made when they are needed. Each commits once at a time; at least one.
+    pub writers: usize,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self { readers: 4, writers: 8 }
+    }
+}
+
+/// An open PostgreSQL database. Implements [`Store`](doorward_core::store::Store).
+pub(crate) struct Postgres {
+    readers: Readers,
+    writers: Writers,
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, SetupError> {
+        let server = Arc::new(Server::new(url)?);
+        let shown = &server.shown;
+        let (client, _task) = server.connect_raw().await.map_err(|why| why.explain(shown))?;
+        migrations::apply(&client, shown).await?;
+        drop(client);
+        let first = server.connect().await.map_err(|why| why.explain(shown))?;
+        Ok(Self {
+            readers: Readers::start(&server, first, options.readers),
+            writers: Writers::new(server, options.writers),
+        })
+    }
+
+    /// Runs `work` on a connection of its own, again if PostgreSQL takes it back for the sake of another write.
+    ///
+    /// # Errors
+    /// When `work` fails or no connection can be had. When the connection breaks, nobody knows whether what was
+    /// sent last has happened, and it is not tried again.
+    async fn write<T, W>(&self, work: impl Fn(Arc<Link>) -> W) -> Result<T>
+    where
+        W: Future<Output = Result<T, Fault>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let lease = self.writers.lend(&self.readers).await?;
+            match work(lease.link()).await {
+                Err(fault) if fault.is_conflict() && attempt < MAX_ATTEMPTS => {
+                    drop(lease);
+                    sleep(CONFLICT_PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction, and otherwise as [`Postgres::write`] does.
+    async fn transaction<T, W>(&self, work: impl Fn(Arc<Link>) -> W) -> Result<T>
+    where
+        W: Future<Output = Result<T, Undo<T>>>,
+    {
+        self.write(|link| link::transaction(link, &work)).await
+    }
+}

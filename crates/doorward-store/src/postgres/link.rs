@@ -1,0 +1,155 @@
+//! One connection, with the statements it has prepared.
+//!
+//! The surprise: everything takes `&self`. What is asked while an answer is awaited is sent at once, and the
+//! answers come in the order of the questions; so readers may share a link, and a transaction may not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::fault::{Fault, Undo};
+
+/// How long to wait for an answer: longer than PostgreSQL lets a statement run, so that it is only ever reached
+/// when the server or the network is gone without a word.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub(super) struct Link {
+    client: Client,
+    /// As many as there are constants with statements in the files of the nouns.
+    statements: RwLock<HashMap<&'static str, Statement>>,
+    spoiled: AtomicBool,
+    given_up: Notify,
+}
+
+/// A transaction that has begun. Dropped before it has ended (by a panic, or because nobody waits for it any
+/// more), it takes the connection with it, and PostgreSQL takes it back.
+struct Begun<'a> {
+    link: &'a Link,
+    ended: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.link.spoil();
+        }
+    }
+}
+
+/// Runs `work` in a transaction; nobody else may use the link meanwhile. Committed when `work` succeeds, taken
+/// back when it does not.
+///
+/// # Errors
+/// When `work` or the commit fails. After a commit whose answer was lost nobody knows whether it was made.
+pub(super) async fn transaction<T, W>(link: Arc<Link>, work: impl Fn(Arc<Link>) -> W) -> Result<T, Fault>
+where
+    W: Future<Output = Result<T, Undo<T>>>,
+{
+    link.batch("BEGIN").await?;
+    let mut begun = Begun {
+        link: &link,
+        ended: false,
+    };
+    let result = work(Arc::clone(&link)).await;
+    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    link.batch(end).await?;
+    begun.ended = true;
+    match result {
+        Ok(answer) | Err(Undo::Answer(answer)) => Ok(answer),
+        Err(Undo::Fault(fault)) => Err(fault),
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            statements: RwLock::default(),
+            spoiled: AtomicBool::new(false),
+            given_up: Notify::new(),
+        }
+    }
+
+    /// Whether it may be used again.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.spoiled.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    /// Waits until somebody finds it to be of no use.
+    pub(super) async fn given_up(&self) {
+        self.given_up.notified().await;
+    }
+
+    /// All rows of an answer.
+    pub(super) async fn rows(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        self.answered(async {
+            let statement = self.prepared(sql).await?;
+            self.client.query(&statement, parameters).await
+        })
+        .await
+    }
+
+    /// The row of an answer that has one or none.
+    pub(super) async fn maybe(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Option<Row>, Fault> {
+        self.answered(async {
+            let statement = self.prepared(sql).await?;
+            self.client.query_opt(&statement, parameters).await
+        })
+        .await
+    }
+
+    /// The row of an answer that has one.
+    pub(super) async fn one(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Row, Fault> {
+        let row = self.maybe(sql, parameters).await?;
+        row.ok_or_else(|| Fault::Nonsense(format!("no row: {sql}")))
+    }
+
+    /// How many rows were written.
+    pub(super) async fn execute(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<u64, Fault> {
+        self.answered(async {
+            let statement = self.prepared(sql).await?;
+            self.client.execute(&statement, parameters).await
+        })
+        .await
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Fault> {
+        self.answered(self.client.batch_execute(sql)).await
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.statements.read().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.write().insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    async fn answered<T>(&self, question: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+        let answer = match timeout(ANSWER_TIMEOUT, question).await {
+            Ok(answer) => answer.map_err(Fault::Postgres),
+            Err(_) => Err(Fault::Silence),
+        };
+        if answer.as_ref().is_err_and(Fault::ends_connection) {
+            self.spoil();
+        }
+        answer
+    }
+
+    fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Release);
+        // Remembered when the keeper does not listen yet.
+        self.given_up.notify_one();
+    }
+}

@@ -1,0 +1,115 @@
+//! Bringing the schema up to date: numbered files, each applied once, all of them or none.
+//!
+//! The surprise: what is already applied is told by one row of a table, whose name also says that the database
+//! is ours at all.
+
+use doorward_core::SetupError;
+use tokio_postgres::Client;
+
+use super::server::explain;
+
+/// Every migration, in order. A released one is never edited; the next one mends it.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_accounts_and_sessions.sql")];
+
+/// Under which everybody who migrates waits for each other: `doorward` in ASCII.
+const LOCK: i64 = 0x646f_6f72_7761_7264;
+
+/// Nobody is waiting for an answer: a migration takes as long as it takes, and so does waiting for another one
+/// that is at it. Both are bounded, so that a lock which somebody forgot does not look like a slow start.
+const PATIENCE: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '2min'; \
+     SET LOCAL idle_in_transaction_session_timeout = '2min'";
+
+const TABLE: &str = "CREATE TABLE doorward_schema ( \
+     id bigint NOT NULL PRIMARY KEY CHECK (id = 1), version bigint NOT NULL); \
+     INSERT INTO doorward_schema (id, version) VALUES (1, 0)";
+
+/// What the database tells about itself: its encoding, whether there is a schema to make tables in, how many
+/// tables and views that has, and whether one of them is ours.
+const LOOK: &str = "SELECT current_setting('server_encoding'), current_schema() IS NOT NULL, count(c.oid), \
+     count(*) FILTER (WHERE c.relname = 'doorward_schema') \
+     FROM (SELECT 1) AS one LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) \
+     ON n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
+const VERSION: &str = "SELECT version FROM doorward_schema WHERE id = 1";
+
+/// Applies what is missing. Many nodes may do so at once: one does it, the others wait and find it done.
+///
+/// # Errors
+/// When the database is not ours, a newer program has changed it, or a migration fails; then none is applied.
+pub(super) async fn apply(client: &Client, shown: &str) -> Result<(), SetupError> {
+    apply_these(MIGRATIONS, client, shown).await
+}
+
+async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Result<(), SetupError> {
+    if version(client, shown, migrations.len()).await? == Some(migrations.len()) {
+        return Ok(());
+    }
+    let explain = |error| explain(error, shown);
+    let lock = format!("BEGIN; {PATIENCE}; SELECT pg_advisory_xact_lock({LOCK})");
+    client.batch_execute(&lock).await.map_err(explain)?;
+    // Asked again under the lock: somebody may have been faster.
+    let applied = match version(client, shown, migrations.len()).await? {
+        Some(applied) => applied,
+        None => {
+            client.batch_execute(TABLE).await.map_err(explain)?;
+            0
+        }
+    };
+    for (number, migration) in (1..).zip(migrations).skip(applied) {
+        client
+            .batch_execute(migration)
+            .await
+            .map_err(|error| failed(shown, number, &super::fault::words(&error)))?;
+    }
+    let mark = format!("UPDATE doorward_schema SET version = {}; COMMIT", migrations.len());
+    client.batch_execute(&mark).await.map_err(explain)
+}
+
+/// How many migrations the database has seen; `None` if it is empty.
+async fn version(client: &Client, shown: &str, known: usize) -> Result<Option<usize>, SetupError> {
+    let explain = |error| explain(error, shown);
+    let look = client.query_one(LOOK, &[]).await.map_err(explain)?;
+    let encoding: String = look.try_get(0).map_err(explain)?;
+    if encoding != "UTF8" {
+        return Err(SetupError::new(
+            format!("the database {shown} has the encoding {encoding}"),
+            "make one with `createdb --encoding=UTF8 --template=template0 NAME`",
+        ));
+    }
+    if !look.try_get::<_, bool>(1).map_err(explain)? {
+        return Err(SetupError::new(
+            format!("the database {shown} has no schema to make tables in"),
+            "make the schema that `search_path` names, or `public`",
+        ));
+    }
+    match (
+        look.try_get::<_, i64>(2).map_err(explain)?,
+        look.try_get::<_, i64>(3).map_err(explain)?,
+    ) {
+        (0, _) => return Ok(None),
+        (_, 0) => {
+            return Err(SetupError::new(
+                format!("{shown} is a database of another program"),
+                "give doorward a database of its own, `createdb NAME`, or a schema of its own, with \
+                 `?options=-csearch_path%3DNAME` in the URL",
+            ));
+        }
+        _ => {}
+    }
+    let row = client.query_one(VERSION, &[]).await.map_err(explain)?;
+    let version: i64 = row.try_get(0).map_err(explain)?;
+    match usize::try_from(version) {
+        Ok(version) if version <= known => Ok(Some(version)),
+        _ => Err(SetupError::new(
+            format!("the database {shown} has schema version {version}; this doorward knows up to {known}"),
+            "start the newer doorward, or restore the backup made before the upgrade",
+        )),
+    }
+}
+
+fn failed(shown: &str, number: usize, why: &str) -> SetupError {
+    SetupError::new(
+        format!("migration {number} of the database {shown} failed: {why}"),
+        "nothing was changed; start the older doorward again and report this",
+    )
+}

@@ -1,0 +1,101 @@
+//! Rotation of refresh tokens.
+//!
+//! The surprise: who loses a race for a token is not told so. The loser's write waits for the winner's, finds
+//! that the token has become the predecessor, and a loser that is the same client is given what the winner was
+//! given.
+
+use std::time::Duration;
+
+use doorward_core::Timestamp;
+use doorward_core::refresh::{Rotation, RotationOutcome};
+use doorward_core::session::Client;
+use tokio_postgres::Row;
+
+use super::fault::Fault;
+use super::link::Link;
+use super::row;
+use super::session::{client, session};
+
+// The condition on the hash decides a race. The end of the session moves to what is asked for ($5) or to the
+// end of its longest life ($6), and never back: tokens that may live until the old one are out.
+const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = refresh_hash, \
+     refresh_rotated_at = $2, refresh_address = $3, refresh_user_agent = $4, used_at = $2, \
+     expires_at = CASE WHEN expires_at >= $5 THEN expires_at WHEN created_at + $6 >= $5 THEN $5 \
+     WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END \
+     WHERE id = $7 AND refresh_hash = $8 AND expires_at > $2 AND created_at + $6 > $2 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at";
+const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
+     refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
+     WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
+
+/// The longest life of a session that SQL is asked to add to a time, in milliseconds: no sum overflows.
+const MAX_LIFETIME: i64 = i64::MAX / 4;
+
+/// The last rotation of a session: which token it took, when, and from whom.
+struct LastRotation {
+    previous: [u8; 32],
+    at: Timestamp,
+    client: Client,
+}
+
+/// Two statements and no transaction around them: the second runs only if the first has changed nothing.
+pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationOutcome, Fault> {
+    let lifetime = milliseconds(rotation.lifetime);
+    let rotated = link
+        .maybe(
+            ROTATE,
+            &[
+                &rotation.successor.as_slice(),
+                &rotation.at.0,
+                &rotation.client.address.map(|address| address.to_string()),
+                &rotation.client.user_agent,
+                &rotation.expires_at.0,
+                &lifetime,
+                &rotation.session.0,
+                &rotation.presented.as_slice(),
+            ],
+        )
+        .await?;
+    if let Some(row) = rotated {
+        return Ok(RotationOutcome::Rotated(session(&row)?));
+    }
+    let found = link
+        .maybe(CURRENT, &[&rotation.session.0, &rotation.at.0, &lifetime])
+        .await?;
+    let Some(row) = found else {
+        return Ok(RotationOutcome::Unknown);
+    };
+    let (session, current) = (session(&row)?, row::bytes(&row, 7)?);
+    if last_rotation(&row)?.is_some_and(|last| repeats(rotation, &current, &last)) {
+        return Ok(RotationOutcome::Repeated(session));
+    }
+    Ok(RotationOutcome::NotCurrent {
+        account: session.account,
+        current,
+    })
+}
+
+/// Whether this is the last rotation once more: the same token, from the same client, a moment later.
+fn repeats(rotation: &Rotation, current: &[u8; 32], last: &LastRotation) -> bool {
+    last.previous == rotation.presented
+        && *current == rotation.successor
+        && last.client == rotation.client
+        && rotation.at < last.at.plus(rotation.grace)
+}
+
+fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {
+    let (Some(previous), Some(at)) = (row::maybe_bytes(row, 8)?, row.try_get::<_, Option<i64>>(9)?) else {
+        return Ok(None);
+    };
+    Ok(Some(LastRotation {
+        previous,
+        at: Timestamp(at),
+        client: client(row, 10)?,
+    }))
+}
+
+fn milliseconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_millis())
+        .unwrap_or(MAX_LIFETIME)
+        .min(MAX_LIFETIME)
+}

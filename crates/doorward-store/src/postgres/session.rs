@@ -1,0 +1,192 @@
+//! Sessions and their endings.
+//!
+//! A session that has ended is no row of `sessions` with a flag but a row of `ended_sessions`, moved there by one
+//! statement. So nothing that looks for a living session can forget to ask for the flag.
+//!
+//! The surprise: the sequence of endings is no sequence of PostgreSQL. Those give numbers out in one order and
+//! transactions commit in another, so a reader that has seen 7 could miss the 6 that is committed after it. Here
+//! the numbers come from the one row of `endings`. Who takes one holds that row until it is committed, and only
+//! then can the next one be taken: numbers become visible in their order, and who has read one has read all
+//! before it. The price is that endings wait for each other, so the row is always taken last, by the statement
+//! that writes the endings: it is held for one commit, and nobody who holds it waits for anything else.
+
+use std::net::IpAddr;
+
+use doorward_core::account::AccountId;
+use doorward_core::secret::PasswordHash;
+use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use doorward_core::{Result, Timestamp};
+use tokio_postgres::Row;
+
+use super::fault::Fault;
+use super::link::Link;
+use super::readers::Readers;
+use super::row;
+
+// The condition is in the insert: a login must not outrun the change that was to shut it out. `FOR SHARE` makes
+// it wait for such a change in flight and look again, and makes such a change wait until the session is there
+// to be ended.
+const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
+     refresh_hash) SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM accounts \
+     WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9 FOR SHARE";
+const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
+     WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
+const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
+const END: &str = "WITH gone AS ( \
+         DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at \
+     ), taken AS ( \
+         UPDATE endings SET last_sequence = last_sequence + 1 WHERE id = 1 AND EXISTS (SELECT 1 FROM gone) \
+         RETURNING last_sequence \
+     ) \
+     INSERT INTO ended_sessions (sequence, session, expires_at) \
+     SELECT taken.last_sequence, gone.id, gone.expires_at FROM taken CROSS JOIN gone \
+     RETURNING sequence, session, expires_at";
+// What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
+const END_ALL: &str = "WITH gone AS ( \
+         DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at \
+     ), living AS ( \
+         SELECT id, expires_at, row_number() OVER (ORDER BY id) AS place FROM gone WHERE expires_at > $3 \
+     ), taken AS ( \
+         UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
+         WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
+     ) \
+     INSERT INTO ended_sessions (sequence, session, expires_at) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at FROM taken CROSS JOIN living \
+     RETURNING sequence, session, expires_at";
+// Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
+// other wants.
+const LOCK_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
+const ENDED: &str = "SELECT sequence, session, expires_at FROM ended_sessions WHERE sequence > $1 \
+     ORDER BY sequence LIMIT $2";
+// Rows that another node is forgetting are left to it. The array makes the limit hold: a plain `IN` may be asked
+// again for each row.
+const PURGE: &str = "DELETE FROM sessions WHERE id = ANY (ARRAY( \
+     SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence = ANY (ARRAY( \
+     SELECT sequence FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 \
+     FOR UPDATE SKIP LOCKED))";
+
+pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &PasswordHash) -> Result<bool, Fault> {
+    let session = &new.session;
+    let opened = link
+        .execute(
+            OPEN,
+            &[
+                &session.id.0,
+                &session.created_at.0,
+                &session.used_at.0,
+                &session.expires_at.0,
+                &session.client.address.map(|address| address.to_string()),
+                &session.client.user_agent,
+                &new.refresh_hash.as_ref().map(<[u8; 32]>::as_slice),
+                &session.account.0,
+                &password_hash.expose(),
+            ],
+        )
+        .await?;
+    Ok(opened > 0)
+}
+
+pub(super) async fn lives(readers: &Readers, id: SessionId, now: Timestamp) -> Result<bool> {
+    Ok(!readers.rows(LIVES, &[&id.0, &now.0]).await?.is_empty())
+}
+
+pub(super) async fn list(readers: &Readers, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>> {
+    let rows = readers.rows(LIST, &[&account.0, &now.0, &row::limit(limit)]).await?;
+    Ok(row::all(&rows, session)?)
+}
+
+pub(super) async fn extend(link: &Link, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool, Fault> {
+    Ok(link.execute(EXTEND, &[&now.0, &expires_at.0, &id.0]).await? > 0)
+}
+
+pub(super) async fn end(
+    link: &Link,
+    id: SessionId,
+    account: AccountId,
+    at: Timestamp,
+) -> Result<Option<EndedSession>, Fault> {
+    let ended = link.maybe(END, &[&id.0, &account.0, &at.0]).await?;
+    row::maybe(ended.as_ref(), ending)
+}
+
+/// As [`end_all`], for a caller who has not locked the account.
+pub(super) async fn end_others(
+    link: &Link,
+    account: AccountId,
+    keep: Option<SessionId>,
+    at: Timestamp,
+) -> Result<Vec<EndedSession>, Fault> {
+    lock_account(link, account).await?;
+    end_all(link, account, keep, at).await
+}
+
+/// Ends every session of the account but `keep`. The row of the account has to be locked by then, and nothing
+/// that comes after this in the transaction may wait for anybody: see above.
+pub(super) async fn end_all(
+    link: &Link,
+    account: AccountId,
+    keep: Option<SessionId>,
+    at: Timestamp,
+) -> Result<Vec<EndedSession>, Fault> {
+    let keep = keep.map(|id| id.0);
+    let rows = link.rows(END_ALL, &[&account.0, &keep, &at.0]).await?;
+    let mut ended = row::all(&rows, ending)?;
+    ended.sort_unstable_by_key(|ended| ended.sequence);
+    Ok(ended)
+}
+
+/// Keeps everybody else from changing the account, and from opening a session for it, until the transaction
+/// ends. False when there is no such account.
+pub(super) async fn lock_account(link: &Link, account: AccountId) -> Result<bool, Fault> {
+    Ok(link.maybe(LOCK_ACCOUNT, &[&account.0]).await?.is_some())
+}
+
+pub(super) async fn ended(readers: &Readers, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
+    let rows = readers.rows(ENDED, &[&sequence, &row::limit(limit)]).await?;
+    Ok(row::all(&rows, ending)?)
+}
+
+pub(super) async fn purge(link: &Link, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let limit = row::limit(limit);
+    let expired = link.execute(PURGE, &[&now.0, &limit]).await?;
+    let ended = link.execute(PURGE_ENDED, &[&now.0, &limit]).await?;
+    Ok(row::count(expired + ended))
+}
+
+fn ending(row: &Row) -> Result<EndedSession, Fault> {
+    Ok(EndedSession {
+        sequence: row.try_get(0)?,
+        session: SessionId(row.try_get(1)?),
+        expires_at: Timestamp(row.try_get(2)?),
+    })
+}
+
+/// Reads a session from the columns that [`LIST`] names, in its order.
+pub(super) fn session(row: &Row) -> Result<Session, Fault> {
+    Ok(Session {
+        id: SessionId(row.try_get(0)?),
+        account: AccountId(row.try_get(1)?),
+        client: client(row, 2)?,
+        created_at: Timestamp(row.try_get(4)?),
+        used_at: Timestamp(row.try_get(5)?),
+        expires_at: Timestamp(row.try_get(6)?),
+    })
+}
+
+/// Reads a client from two columns, its address and its user agent.
+pub(super) fn client(row: &Row, column: usize) -> Result<Client, Fault> {
+    let address: Option<IpAddr> = match row.try_get::<_, Option<&str>>(column)? {
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| Fault::Nonsense(format!("column {column} is no address")))?,
+        ),
+        None => None,
+    };
+    Ok(Client {
+        address,
+        user_agent: row.try_get(column + 1)?,
+    })
+}

@@ -1,0 +1,175 @@
+//! The store's methods, each one line: a read on a shared connection, a write on one of its own, or a transaction.
+//!
+//! The surprise: what is copied is copied because a transaction may have to be run again, after PostgreSQL has
+//! taken it back for the sake of another.
+
+use async_trait::async_trait;
+use doorward_core::account::{Account, AccountId, ProfileChange};
+use doorward_core::identifier::Canonical;
+use doorward_core::key::{KeyId, StoredKey};
+use doorward_core::realm::{Realm, RealmId};
+use doorward_core::refresh::{Rotation, RotationOutcome};
+use doorward_core::secret::PasswordHash;
+use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
+use doorward_core::store::{NewAccount, PasswordChange, Store, Written};
+use doorward_core::{Result, Timestamp};
+
+use super::{Postgres, account, key, realm, refresh, session};
+
+#[async_trait]
+impl Store for Postgres {
+    async fn ensure_realm(&self, name: &str) -> Result<Realm> {
+        self.write(|link| async move { realm::ensure(&link, name).await }).await
+    }
+
+    async fn list_realms(&self, limit: usize) -> Result<Vec<Realm>> {
+        realm::list(&self.readers, limit).await
+    }
+
+    async fn create_account(&self, new: NewAccount, session: Option<NewSession>) -> Result<Written> {
+        let (new, session) = (&new, session.as_ref());
+        self.transaction(|link| async move { account::create(&link, new, session).await })
+            .await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        let found = account::find(&self.readers, id).await?;
+        Ok(found.map(|(account, _)| account))
+    }
+
+    async fn account_with_password(&self, id: AccountId) -> Result<Option<(Account, PasswordHash)>> {
+        account::find(&self.readers, id).await
+    }
+
+    async fn account_by_identifier(
+        &self,
+        realm: RealmId,
+        identifier: &Canonical,
+    ) -> Result<Option<(Account, PasswordHash)>> {
+        account::find_by_identifier(&self.readers, realm, identifier).await
+    }
+
+    async fn list_accounts(&self, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>> {
+        account::list(&self.readers, realm, after, limit).await
+    }
+
+    async fn update_account(
+        &self,
+        id: AccountId,
+        change: ProfileChange,
+        password: Option<PasswordChange>,
+        at: Timestamp,
+    ) -> Result<(Written, Vec<EndedSession>)> {
+        let (change, password) = (&change, password.as_ref());
+        self.transaction(|link| async move { account::update(&link, id, change.clone(), password, at).await })
+            .await
+    }
+
+    async fn replace_password(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>> {
+        let new = &new;
+        self.transaction(|link| async move { Ok(account::replace_password(&link, id, expected, new, keep, at).await?) })
+            .await
+    }
+
+    async fn upgrade_password_hash(&self, id: AccountId, expected: &PasswordHash, new: PasswordHash) -> Result<()> {
+        let new = &new;
+        self.write(|link| async move { account::replace_hash(&link, id, Some(expected), new).await.map(drop) })
+            .await
+    }
+
+    async fn disable_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
+        self.transaction(|link| async move { Ok(account::disable(&link, id, at).await?) })
+            .await
+    }
+
+    async fn enable_account(&self, id: AccountId) -> Result<bool> {
+        self.write(|link| async move { account::enable(&link, id).await }).await
+    }
+
+    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
+        self.transaction(|link| async move { Ok(account::delete(&link, id, at).await?) })
+            .await
+    }
+
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
+        let new = &new;
+        self.write(|link| async move { session::open(&link, new, password_hash).await })
+            .await
+    }
+
+    async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        session::lives(&self.readers, id, now).await
+    }
+
+    async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>> {
+        session::list(&self.readers, account, now, limit).await
+    }
+
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        self.write(|link| async move { session::extend(&link, id, expires_at, now).await })
+            .await
+    }
+
+    async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {
+        self.write(|link| async move { session::end(&link, id, account, at).await })
+            .await
+    }
+
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>> {
+        self.transaction(|link| async move { Ok(session::end_others(&link, account, keep, at).await?) })
+            .await
+    }
+
+    async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
+        session::ended(&self.readers, sequence, limit).await
+    }
+
+    async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
+        let rotation = &rotation;
+        self.write(|link| async move { refresh::rotate(&link, rotation).await })
+            .await
+    }
+
+    async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|link| async move { session::purge(&link, now, limit).await })
+            .await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>> {
+        key::list(&self.readers).await
+    }
+
+    async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool> {
+        let key = &key;
+        self.write(|link| async move { key::add(&link, key, newest).await })
+            .await
+    }
+
+    async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize> {
+        self.write(|link| async move { key::purge(&link, superseded_before).await })
+            .await
+    }
+
+    async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]> {
+        self.write(|link| async move { key::secret(&link, name, candidate).await })
+            .await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.readers.rows("SELECT 1", &[]).await?;
+        self.write(|link| async move { link.one("SELECT 1", &[]).await.map(drop) })
+            .await
+    }
+}

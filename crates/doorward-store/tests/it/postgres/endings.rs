@@ -1,0 +1,159 @@
+//! The sequence of endings: whoever has read one has read all before it, also while others are being written.
+//!
+//! The surprise: the dangerous moment is made and not waited for. Another node, played by a connection of the
+//! test, takes a number and does not commit; what the store does then is looked at, and only then is it let on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use doorward_core::account::AccountId;
+use doorward_core::session::SessionId;
+use doorward_core::store::Store;
+use tokio::task::{JoinSet, yield_now};
+use tokio_postgres::{Client, NoTls};
+
+use super::engine::{Fresh, fresh, server};
+use crate::people::{NOW, register, sign_in};
+
+/// A connection beside the store.
+async fn another_node(db: &Fresh) -> Client {
+    let connected = tokio_postgres::Config::new()
+        .host_path(&server().folder)
+        .port(server().port)
+        .user("doorward")
+        .dbname(&db.database.0)
+        .connect(NoTls)
+        .await;
+    let (client, connection) = connected.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Waits until somebody waits for a lock in this database.
+async fn somebody_waits(node: &Client) {
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while node.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        yield_now().await;
+    }
+}
+
+async fn read(store: &dyn Store, after: i64) -> Vec<(i64, SessionId)> {
+    let page = store.ended_sessions(after, 100).await.unwrap();
+    page.iter().map(|ended| (ended.sequence, ended.session)).collect()
+}
+
+#[tokio::test]
+async fn a_number_that_is_taken_and_not_committed_holds_back_the_next() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (first, second) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    let node = another_node(&db).await;
+    // As the statement that ends a session does, and stopped before its commit.
+    let taken = "BEGIN; UPDATE endings SET last_sequence = last_sequence + 1; \
+         INSERT INTO ended_sessions SELECT last_sequence, gen_random_uuid(), 9000000000000000 FROM endings";
+    node.batch_execute(taken).await.unwrap();
+
+    let ending = tokio::spawn({
+        let store = Arc::clone(&db.store);
+        async move { store.end_sessions(ann, None, NOW).await.unwrap() }
+    });
+    somebody_waits(&another_node(&db).await).await;
+    assert!(read(&*db, 0).await.is_empty(), "neither is visible");
+    assert!(!ending.is_finished());
+
+    node.batch_execute("COMMIT").await.unwrap();
+    let ended = ending.await.unwrap();
+    let all = read(&*db, 0).await;
+    assert_eq!(all.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        ended
+            .iter()
+            .map(|ended| (ended.sequence, ended.session))
+            .collect::<Vec<_>>(),
+        all[1..]
+    );
+    let sessions: HashSet<_> = all[1..].iter().map(|(_, session)| *session).collect();
+    assert_eq!(sessions, HashSet::from([first, second]));
+}
+
+#[tokio::test]
+async fn a_number_that_is_taken_back_is_given_again() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let sid = sign_in(&*db, ann).await;
+    let node = another_node(&db).await;
+    let taken = "BEGIN; UPDATE endings SET last_sequence = last_sequence + 1";
+    node.batch_execute(taken).await.unwrap();
+    let ending = tokio::spawn({
+        let store = Arc::clone(&db.store);
+        async move { store.end_session(sid, ann, NOW).await.unwrap() }
+    });
+    somebody_waits(&another_node(&db).await).await;
+    node.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(ending.await.unwrap().unwrap().sequence, 1);
+    assert_eq!(read(&*db, 0).await, [(1, sid)]);
+}
+
+/// Follows the endings from page to page until `done`, as a node does; what it has seen, in the order it saw it.
+async fn follow(store: Arc<dyn Store>, done: Arc<AtomicBool>) -> Vec<(i64, SessionId)> {
+    let mut seen = Vec::new();
+    loop {
+        // Asked before reading: what is written before the end is told is there to be read after it.
+        let last = done.load(Ordering::SeqCst);
+        let after = seen.last().map_or(0, |(sequence, _)| *sequence);
+        let page = read(&*store, after).await;
+        if last && page.is_empty() {
+            return seen;
+        }
+        seen.extend(page);
+    }
+}
+
+/// Ends the sessions of an account in turn by each way there is, and answers which those were.
+async fn end_all_ways(store: Arc<dyn Store>, ann: AccountId) -> Vec<SessionId> {
+    let mut ended = Vec::new();
+    for round in 0..30 {
+        let (one, two) = (sign_in(&*store, ann).await, sign_in(&*store, ann).await);
+        match round % 3 {
+            0 => {
+                for sid in [two, one] {
+                    assert!(store.end_session(sid, ann, NOW).await.unwrap().is_some());
+                }
+            }
+            1 => assert_eq!(store.end_sessions(ann, None, NOW).await.unwrap().len(), 2),
+            _ => {
+                assert_eq!(store.disable_account(ann, NOW).await.unwrap().unwrap().len(), 2);
+                assert!(store.enable_account(ann).await.unwrap());
+            }
+        }
+        ended.extend([one, two]);
+    }
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_who_follows_misses_one() {
+    let db = fresh().await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut followers = JoinSet::new();
+    for _ in 0..2 {
+        followers.spawn(follow(db.again().await, Arc::clone(&done)));
+    }
+    let mut writers = JoinSet::new();
+    for number in 0..8 {
+        let ann = register(&*db, &db.realm, &format!("ann{number}@example.com")).await.id;
+        let store = if number % 2 == 0 {
+            db.again().await
+        } else {
+            Arc::clone(&db.store)
+        };
+        writers.spawn(end_all_ways(store, ann));
+    }
+    let ended: HashSet<SessionId> = writers.join_all().await.into_iter().flatten().collect();
+    done.store(true, Ordering::SeqCst);
+    for seen in followers.join_all().await {
+        assert!(seen.is_sorted_by(|(one, _), (next, _)| one < next));
+        assert_eq!(seen.iter().map(|(_, session)| *session).collect::<HashSet<_>>(), ended);
+    }
+}

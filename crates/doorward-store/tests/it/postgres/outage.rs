@@ -1,0 +1,155 @@
+//! A server that goes away and comes back. It is not the one that the other tests share.
+//!
+//! The surprise: nothing tells the store that the server is back. It finds out by itself, and the test asks until
+//! it has, or until the test runner loses patience.
+
+use std::sync::Arc;
+
+use doorward_core::Error;
+use doorward_core::identifier::Canonical;
+use doorward_core::store::{Store, Written};
+use doorward_store::{PostgresOptions, open_postgres};
+use tokio::task::yield_now;
+
+use super::engine::{self, fresh};
+use super::server::Server;
+use crate::people::{NOW, find, first_hash, person, register, session, sign_in};
+
+fn is_unavailable<T>(answer: &Result<T, Error>) -> bool {
+    matches!(answer, Err(Error::Unavailable(_)))
+}
+
+/// Asks until the store answers; every other answer has to be that it is unavailable.
+async fn until_ready(store: &dyn Store) {
+    loop {
+        match store.ready().await {
+            Ok(()) => return,
+            Err(Error::Unavailable(_)) => yield_now().await,
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_is_unavailable_while_the_server_is_away_and_recovers_by_itself() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE door");
+    let store = open_postgres(&server.url("door"), PostgresOptions::default())
+        .await
+        .unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    let ann = register(&*store, &realm, "ann@example.com").await;
+    let sid = sign_in(&*store, ann.id).await;
+
+    server.control("stop");
+    assert!(is_unavailable(&store.ready().await));
+    assert!(is_unavailable(&store.account(ann.id).await));
+    assert!(is_unavailable(&store.ended_sessions(0, 10).await));
+    assert!(is_unavailable(&store.end_session(sid, ann.id, NOW).await));
+    assert!(is_unavailable(
+        &store.create_account(person(&realm, "bob@example.com"), None).await
+    ));
+    server.control("start");
+    until_ready(&*store).await;
+    assert_eq!(
+        find(&*store, &realm, "ann@example.com").await.map(|found| found.id),
+        Some(ann.id)
+    );
+    assert!(find(&*store, &realm, "bob@example.com").await.is_none());
+    assert_eq!(register(&*store, &realm, "bob@example.com").await.number, 2);
+    assert!(store.end_session(sid, ann.id, NOW).await.unwrap().is_some());
+}
+
+/// What was acknowledged is there after the server was restarted under a crowd of writers, and what was refused
+/// was refused as unavailable and in no other way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_loses_nothing_that_was_acknowledged() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE door");
+    let store = open_postgres(&server.url("door"), PostgresOptions::default())
+        .await
+        .unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    let mut writers = Vec::new();
+    for writer in 0..8 {
+        let (store, realm) = (Arc::clone(&store), realm.clone());
+        writers.push(tokio::spawn(async move {
+            let (mut acknowledged, mut refused) = (Vec::new(), 0);
+            // Until the restart was noticed and is over.
+            for number in 0.. {
+                let email = format!("ann{writer}-{number}@example.com");
+                match store.create_account(person(&realm, &email), None).await {
+                    Ok(Written::Done(_)) if refused > 0 => break,
+                    Ok(Written::Done(_)) => acknowledged.push(email),
+                    Err(Error::Unavailable(_)) => refused += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            acknowledged
+        }));
+    }
+    while store.list_accounts(realm.id, 20, 1).await.unwrap().is_empty() {
+        yield_now().await;
+    }
+    tokio::task::block_in_place(|| server.control("restart"));
+    for writer in writers {
+        for email in writer.await.unwrap() {
+            let found = store.account_by_identifier(realm.id, &Canonical::of(&email)).await;
+            assert!(found.unwrap().is_some(), "{email}");
+        }
+    }
+    let accounts = server.sql("door", "SELECT count(*) FROM accounts");
+    assert_eq!(
+        server.sql("door", "SELECT max(number) FROM accounts"),
+        accounts,
+        "no gap"
+    );
+}
+
+/// Every connection of the store is cut by the server, which goes on.
+#[tokio::test]
+async fn connections_that_are_cut_are_replaced() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await;
+    for _ in 0..5 {
+        db.database.sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        // A read is put a second time and waits for a connection, so nobody notices.
+        assert_eq!(db.account(ann.id).await.unwrap().map(|found| found.id), Some(ann.id));
+        until_ready(&*db).await;
+        sign_in(&*db, ann.id).await;
+    }
+}
+
+/// A statement that waits for somebody else's lock is given up after a while, and so is nothing else.
+#[tokio::test]
+async fn a_lock_that_is_held_for_long_makes_a_write_unavailable_and_no_read() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await;
+    let (client, connection) = tokio_postgres::Config::new()
+        .host_path(&engine::server().folder)
+        .port(engine::server().port)
+        .user("doorward")
+        .dbname(&db.database.0)
+        .connect(tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute("BEGIN; SELECT 1 FROM accounts FOR UPDATE")
+        .await
+        .unwrap();
+    let hash = first_hash();
+    let login = db.open_session(session(ann.id), &hash);
+    let read = async {
+        for _ in 0..100 {
+            assert!(db.account(ann.id).await.unwrap().is_some());
+        }
+    };
+    let (login, ()) = tokio::join!(login, read);
+    assert!(is_unavailable(&login), "{login:?}");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    sign_in(&*db, ann.id).await;
+}
