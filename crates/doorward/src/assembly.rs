@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use doorward_core::auth::Parts;
 use doorward_core::hasher::Hasher;
+use doorward_core::store::Store;
 use doorward_core::throttle::Throttle;
 use doorward_core::{Auth, Clock, Policy, SetupError};
+use doorward_store::PostgresOptions;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 
 /// The rules that a configuration asks for.
 ///
@@ -40,7 +42,10 @@ pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
 /// # Errors
 /// When the database cannot be used.
 pub(crate) async fn open(config: &Config, policy: Policy, hasher: Hasher) -> Result<Arc<Auth>, SetupError> {
-    let store = doorward_store::open_sqlite(config.database.path()).await?;
+    let store: Arc<dyn Store> = match &config.database {
+        Database::Sqlite(path) => doorward_store::open_sqlite(path).await?,
+        Database::Postgres(url) => doorward_store::open_postgres(url, PostgresOptions::default()).await?,
+    };
     let clock = Clock::system();
     let parts = Parts {
         store,

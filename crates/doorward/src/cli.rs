@@ -81,8 +81,8 @@ struct Place {
     /// Configuration file [default: doorward.toml, if it is there]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Database [default: sqlite:doorward.db]
-    #[arg(long, value_name = "sqlite:PATH", global = true)]
+    /// `sqlite:PATH` or `postgres://…` [default: sqlite:doorward.db]
+    #[arg(long, value_name = "URL", global = true)]
     database: Option<String>,
 }
 

@@ -15,6 +15,7 @@ use doorward_http::{Contract, Mount};
 use serde_json::{Map, Value};
 
 use crate::Config;
+use crate::config::Database;
 
 /// What the lines show, in this order.
 const SHOWN: [(Action, &str); 4] = [
@@ -34,10 +35,15 @@ const PASSWORD: &str = "correct horse battery staple";
 /// The text. Its first line is for programs, too: they find the port in it.
 pub(crate) fn text(address: SocketAddr, config: &Config, mounts: &[Mount]) -> String {
     let mut text = format!("doorward listens on http://{address}\n");
-    let database = config.database.path();
-    let database = std::path::absolute(database).unwrap_or_else(|_| database.to_owned());
+    let database = match &config.database {
+        Database::Sqlite(path) => std::path::absolute(path)
+            .unwrap_or_else(|_| path.clone())
+            .display()
+            .to_string(),
+        Database::Postgres(url) => url.to_string(),
+    };
     // Writing to a `String` cannot fail.
-    let _ = writeln!(text, "and remembers in {}\n", database.display());
+    let _ = writeln!(text, "and remembers in {database}\n");
     let served = served(mounts);
     let names = served
         .iter()

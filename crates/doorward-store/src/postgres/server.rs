@@ -66,7 +66,7 @@ impl Server {
     /// # Errors
     /// When the certificates to trust cannot be read.
     pub(super) fn new(url: &PostgresUrl) -> Result<Self, SetupError> {
-        let mut config = url.config.clone();
+        let mut config = (*url.config).clone();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }

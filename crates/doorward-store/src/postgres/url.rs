@@ -19,7 +19,8 @@ use tokio_postgres::config::{Host, SslMode};
 /// `connect_timeout`, `options`, `application_name` and more.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    pub(super) config: Config,
+    /// Boxed, since it is large and most databases are the name of a file.
+    pub(super) config: Box<Config>,
     pub(super) root_certificates: Option<PathBuf>,
 }
 
@@ -72,7 +73,7 @@ impl FromStr for PostgresUrl {
             );
         }
         Ok(Self {
-            config,
+            config: Box::new(config),
             root_certificates,
         })
     }
@@ -120,7 +121,7 @@ impl fmt::Display for PostgresUrl {
             match host {
                 Host::Tcp(host) if host.contains(':') => write!(f, "{comma}[{host}]:{}", port_of(at))?,
                 Host::Tcp(host) => write!(f, "{comma}{host}:{}", port_of(at))?,
-                Host::Unix(path) => socket = Some(path),
+                Host::Unix(path) => socket = Some((path, port_of(at))),
             }
         }
         if hosts.is_empty() {
@@ -131,7 +132,8 @@ impl fmt::Display for PostgresUrl {
         }
         write!(f, "/{}", self.config.get_dbname().unwrap_or_default())?;
         match socket {
-            Some(path) => write!(f, "?host={}", path.display()),
+            Some((path, 5432)) => write!(f, "?host={}", path.display()),
+            Some((path, port)) => write!(f, "?host={}&port={port}", path.display()),
             None => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ use doorward_core::{Auth, SetupError};
 use tokio::runtime::Runtime;
 
 use super::{Failure, Place};
+use crate::config::Database;
 use crate::{Config, assembly, log};
 
 /// Rules and database, opened for one command.
@@ -33,9 +34,13 @@ impl Operator {
         config.hash_threads = 1;
         // The command itself says what it did to whoever typed it; the audit event is for whoever keeps the log.
         log::start(config.log_format, "warn,audit=info").map_err(Failure::usage)?;
-        if missing == Missing::Refuse && !config.database.path().exists() {
+        // A server says by itself that it has no such database.
+        if let Database::Sqlite(path) = &config.database
+            && missing == Missing::Refuse
+            && !path.exists()
+        {
             return Err(Failure::run(SetupError::new(
-                format!("there is no database {}", config.database.path().display()),
+                format!("there is no database {}", path.display()),
                 "`doorward serve` makes it; `--database sqlite:PATH` names another one",
             )));
         }

@@ -30,8 +30,8 @@ pub(super) struct ServeArgs {
     /// Configuration file [default: doorward.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Database, made if it is not there [default: sqlite:doorward.db]
-    #[arg(long, value_name = "sqlite:PATH")]
+    /// `sqlite:PATH`, made if it is not there, or `postgres://…` [default: sqlite:doorward.db]
+    #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
 

@@ -22,8 +22,12 @@ pub(super) const SERVING: &[Setting] = &[
     Setting {
         name: "database",
         kind: Kind::Database(|config| &mut config.database),
-        about: "The database; the file is made if there is none, its folder is not. It holds password hashes and \
-                signing keys.",
+        about: "The database. It holds password hashes and signing keys. A file of SQLite is made if there is none, its \
+                folder is not. A database of PostgreSQL has to be there, encoded in UTF-8; it takes several hosts, \
+                `HOST1,HOST2`, and uses the one that can be written. `sslmode=prefer` (the default) encrypts if the \
+                server can; `verify-full` makes sure who it is, by the system's certificates or `sslrootcert=FILE`. A \
+                URL with a password belongs into the environment or into a file: others on the machine can read \
+                flags.",
     },
     Setting {
         name: "contracts",

@@ -10,6 +10,7 @@ use std::time::Duration;
 use doorward_core::secret::Secret;
 use tracing_subscriber::filter::Targets;
 
+use super::database::FORMS;
 use super::layers::Raw;
 use super::{Config, Database, Placement, units};
 
@@ -55,7 +56,7 @@ impl Kind {
     pub(super) fn takes(&self) -> String {
         match self {
             Self::Address(_) => "an address and a port, as in `127.0.0.1:8080`".into(),
-            Self::Database(_) => "`sqlite:PATH`".into(),
+            Self::Database(_) => FORMS.into(),
             Self::Contracts(_) => "a list of `NAME_OR_FILE[@PREFIX]`".into(),
             Self::Text(_) => "text".into(),
             Self::LogLevel(_) => {
@@ -77,9 +78,18 @@ impl Kind {
         }
     }
 
-    /// Whether its value is shown to nobody.
-    pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Self::Secret { .. })
+    /// Whether its value is or may hold a secret, which can stand in a file of its own.
+    pub(super) fn has_secret(&self) -> bool {
+        matches!(self, Self::Secret { .. } | Self::Database(_))
+    }
+
+    /// Whether a complaint about this value may not repeat it.
+    pub(super) fn hides(&self, raw: &Raw) -> bool {
+        match self {
+            Self::Secret { .. } => true,
+            Self::Database(_) => raw.text().is_none_or(Database::may_hold_password),
+            _ => false,
+        }
     }
 
     /// Fills the field. A failure says what would be right.

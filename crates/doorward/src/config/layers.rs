@@ -69,12 +69,12 @@ impl Key {
             });
         }
         let setting = settings::named(name.strip_suffix(FILE_SUFFIX)?)?;
-        setting.kind.is_secret().then_some(Self { setting, in_file: true })
+        setting.kind.has_secret().then_some(Self { setting, in_file: true })
     }
 
     /// Every name that is a key.
     pub(super) fn names() -> Vec<String> {
-        let secrets = settings::all().filter(|setting| setting.kind.is_secret());
+        let secrets = settings::all().filter(|setting| setting.kind.has_secret());
         let files = secrets.map(|setting| format!("{}{FILE_SUFFIX}", setting.name));
         settings::all()
             .map(|setting| setting.name.to_owned())
@@ -187,7 +187,7 @@ fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
     };
     setting.kind.set(config, value).map_err(|hint| {
         let shown = match value {
-            _ if setting.kind.is_secret() => "this value".to_owned(),
+            _ if setting.kind.hides(value) => "this value".to_owned(),
             Raw::Text(text) => format!("`{text}`"),
             Raw::List(items) => format!("`{}`", items.join(", ")),
         };
@@ -335,6 +335,39 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let said = layers(&file, &[], Flags::default()).err().unwrap().to_string();
         assert!(said.contains("named by my.toml:1:19"), "{said}");
+    }
+
+    #[test]
+    fn a_database_with_a_password_is_read_from_its_file_and_shown_without() {
+        let path = std::env::temp_dir().join(format!("doorward-database-{}", std::process::id()));
+        std::fs::write(&path, "postgres://ann:hunter2@localhost/door\n").unwrap();
+        let variable = [("DOORWARD_DATABASE_FILE", path.to_str().unwrap())];
+        let layered = layers("", &variable, Flags::default()).unwrap();
+        assert_eq!(
+            layered.config.database.to_string(),
+            "postgres://ann@localhost:5432/door"
+        );
+        std::fs::remove_file(&path).unwrap();
+
+        for wrong in [
+            "postgre://ann:hunter2@localhost/door",
+            "postgres://ann:hunter2@localhost:x/door",
+        ] {
+            let said = layers("", &[("DOORWARD_DATABASE", wrong)], Flags::default());
+            let said = said.err().unwrap().to_string();
+            assert!(
+                said.contains("`database` cannot be this value") && !said.contains("hunter2"),
+                "{said}"
+            );
+        }
+        let said = layers("database = 'my.db'", &[], Flags::default())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            said.contains("`database` cannot be `my.db`\nhint: write `sqlite:my.db`"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn entry(setting: &Setting) -> String {
         format!("`{default}`")
     };
     let mut variable = format!("`{}`", environment::variable(name));
-    if kind.is_secret() {
+    if kind.has_secret() {
         let _ = write!(variable, "; from a file: `{name}{FILE_SUFFIX}`");
         let _ = write!(
             variable,

@@ -23,6 +23,7 @@ mod load;
 mod log;
 mod model;
 mod operator;
+mod postgres;
 mod races;
 mod restart;
 mod server;

@@ -68,6 +68,11 @@ pub(crate) fn folder() -> PathBuf {
 
 /// Runs one file and tells everything that is not as it should be.
 pub(crate) fn run(name: &str) {
+    run_on(name, Setup::new());
+}
+
+/// Runs one file on a server that is set up in some other way.
+pub(crate) fn run_on(name: &str, setup: Setup) {
     let text = fs::read_to_string(folder().join(format!("{name}.http")));
     let text = text.unwrap_or_else(|error| panic!("{name}.http: {error}"));
     let transcript = parse::parse(&text).unwrap_or_else(|fault| panic!("{name}.http:{fault}"));
@@ -76,7 +81,7 @@ pub(crate) fn run(name: &str) {
         .iter()
         .map(|text| text.replace("{{root}}", ROOT))
         .collect();
-    let mut setup = Setup::new()
+    let mut setup = setup
         .setting("log_format", "json")
         .arguments(arguments.iter().map(String::as_str));
     for (setting, value) in &transcript.settings {

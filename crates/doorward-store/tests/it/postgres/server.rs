@@ -154,10 +154,12 @@ impl Server {
 
     /// A database over TCP, with a password and options (`?…`).
     pub fn tcp(&self, password: &str, database: &str, options: &str) -> PostgresUrl {
-        parse(&format!(
-            "postgres://doorward:{password}@127.0.0.1:{}/{database}{options}",
-            self.port
-        ))
+        parse(&format!("{}{options}", self.tcp_text(password, database)))
+    }
+
+    /// The same as somebody would type it, without options.
+    pub fn tcp_text(&self, password: &str, database: &str) -> String {
+        format!("postgres://doorward:{password}@127.0.0.1:{}/{database}", self.port)
     }
 }
 

@@ -1,0 +1,188 @@
+//! The same program on PostgreSQL: what it answers does not depend on where it remembers.
+//!
+//! The surprise: the server is that of the store's own tests, and its source is there.
+
+use doorward_core::{Timestamp, random};
+use serde_json::json;
+
+use crate::http::Request;
+use crate::server::{Server, Setup};
+use crate::transcript::run_on;
+
+#[path = "../../../doorward-store/tests/it/postgres/server.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests of the store use all of it")]
+mod server;
+
+#[expect(clippy::disallowed_types, reason = "what many tests share has no other place")]
+static SERVER: std::sync::LazyLock<server::Server> = std::sync::LazyLock::new(server::Server::start);
+
+/// An empty database on the one server, which is removed when dropped.
+struct Database(String);
+
+impl Database {
+    fn new() -> Self {
+        let name = format!("test_{}", random::uuid(Timestamp(0)).unwrap().simple());
+        SERVER.sql("postgres", &format!("CREATE DATABASE {name}"));
+        Self(name)
+    }
+
+    fn url(&self) -> String {
+        SERVER.url(&self.0).to_string()
+    }
+
+    fn setup(&self) -> Setup {
+        Setup::new().setting("database", &self.url())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        SERVER.drop_database(&self.0);
+    }
+}
+
+fn run(name: &str) {
+    let database = Database::new();
+    run_on(name, database.setup());
+}
+
+#[test]
+fn auth_cookie() {
+    run("auth-cookie");
+}
+
+#[test]
+fn auth() {
+    run("auth");
+}
+
+#[test]
+fn hide_accounts() {
+    run("hide-accounts");
+}
+
+#[test]
+fn hostile_auth() {
+    run("hostile-auth");
+}
+
+#[test]
+fn hostile_users() {
+    run("hostile-users");
+}
+
+#[test]
+fn hostile_v1() {
+    run("hostile-v1");
+}
+
+#[test]
+fn realm() {
+    run("realm");
+}
+
+#[test]
+fn tokens() {
+    run("tokens");
+}
+
+#[test]
+fn username() {
+    run("username");
+}
+
+#[test]
+fn users_input() {
+    run("users-input");
+}
+
+#[test]
+fn users_strict() {
+    run("users-strict");
+}
+
+#[test]
+fn users() {
+    run("users");
+}
+
+#[test]
+fn v1_accounts() {
+    run("v1-accounts");
+}
+
+#[test]
+fn v1_problems() {
+    run("v1-problems");
+}
+
+#[test]
+fn v1_sessions() {
+    run("v1-sessions");
+}
+
+fn register(server: &Server, email: &str) -> String {
+    let body = json!({"fullname": {"firstname": "Ann"}, "email": email, "password": "ann-pass-1"});
+    Request::post("/users/users/register", &body)
+        .send(server.address)
+        .member("token")
+}
+
+fn profile(server: &Server, token: &str) -> u16 {
+    Request::get("/users/users/profile")
+        .bearer(token)
+        .send(server.address)
+        .status
+}
+
+fn logout(server: &Server, token: &str) -> String {
+    let request = Request::new("DELETE", "/auth-cookie/auth/logout").bearer(token);
+    request.send(server.address).text().clone()
+}
+
+#[test]
+fn accounts_sessions_and_endings_outlive_the_process() {
+    let database = Database::new();
+    let server = database.setup().start();
+    let (lives, ended) = (
+        register(&server, "ann@example.com"),
+        register(&server, "bob@example.com"),
+    );
+    assert_eq!(logout(&server, &ended), "User has been logged out.");
+    let server = server.kill_and_restart();
+    assert_eq!(profile(&server, &lives), 200);
+    assert_eq!(profile(&server, &ended), 401);
+}
+
+/// A token of one node is good at another, and one that was ended there is soon refused here.
+#[test]
+fn two_nodes_share_one_database() {
+    let database = Database::new();
+    let (one, other) = (database.setup().start(), database.setup().start());
+    let token = register(&one, "ann@example.com");
+    assert_eq!(profile(&one, &token), 200);
+    assert_eq!(profile(&other, &token), 200);
+    assert_eq!(logout(&other, &token), "User has been logged out.");
+    assert_eq!(profile(&other, &token), 401);
+    // Asked until it is; when it never is, the test runner loses patience.
+    while profile(&one, &token) != 401 {}
+}
+
+#[test]
+fn an_operator_works_on_it_and_sees_no_password() {
+    let database = Database::new();
+    let setup = database.setup();
+    setup.succeed(&["user", "add", "--email", "ann@example.com"]);
+    assert!(setup.succeed(&["user", "list"]).contains("ann@example.com"));
+    let secret = SERVER.tcp_text("hunter2-wrong", &database.0);
+    let setup = Setup::new().setting("database", &secret);
+    assert!(!setup.succeed(&["config"]).contains("hunter2"));
+    let refused = setup.run(&["user", "list"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(
+        said.contains("does not accept the password") && said.contains("hint: "),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
