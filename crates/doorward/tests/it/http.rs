@@ -199,12 +199,11 @@ fn read_head(connection: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
-        if connection.read(&mut byte)? == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("closed after {:?}", String::from_utf8_lossy(&head)),
-            ));
-        }
+        // `read_exact` goes on after an interruption, as every read here has to.
+        connection.read_exact(&mut byte).map_err(|error| {
+            let so_far = String::from_utf8_lossy(&head).into_owned();
+            io::Error::new(error.kind(), format!("{error} after {so_far:?}"))
+        })?;
         head.push(byte[0]);
     }
     head.truncate(head.len() - 4);
