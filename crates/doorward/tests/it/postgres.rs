@@ -2,6 +2,8 @@
 //!
 //! The surprise: the server is that of the store's own tests, and its source is there.
 
+use std::time::{Duration, Instant};
+
 use doorward_core::{Timestamp, random};
 use serde_json::json;
 
@@ -166,6 +168,52 @@ fn two_nodes_share_one_database() {
     assert_eq!(profile(&other, &token), 401);
     // Asked until it is; when it never is, the test runner loses patience.
     while profile(&one, &token) != 401 {}
+}
+
+/// How long a node may go on by memory alone: the documented bound.
+const BOUND: Duration = Duration::from_secs(1);
+
+/// A node that was stopped for longer than the bound has missed what happened, and must not answer by what it
+/// remembers: its very first answer has to know of the logout.
+#[test]
+fn a_node_that_was_paused_asks_before_it_trusts_its_memory() {
+    let database = Database::new();
+    let (one, other) = (database.setup().start(), database.setup().start());
+    let (token, lives) = (register(&one, "ann@example.com"), register(&one, "bob@example.com"));
+    assert_eq!(profile(&one, &token), 200, "it is remembered");
+    one.signal("STOP");
+    let paused = Instant::now();
+    assert_eq!(logout(&other, &token), "User has been logged out.");
+    while paused.elapsed() <= BOUND {
+        assert_eq!(profile(&other, &lives), 200);
+    }
+    one.signal("CONT");
+    assert_eq!(profile(&one, &token), 401);
+    assert_eq!(profile(&one, &lives), 200);
+}
+
+/// What cannot be answered safely is refused, in the contract's words and with a time to try again.
+#[test]
+fn a_node_without_its_database_refuses_and_comes_back() {
+    let server = server::Server::start();
+    server.sql("postgres", "CREATE DATABASE main");
+    let node = Setup::new()
+        .setting("database", &server.url("main").to_string())
+        .start();
+    let token = register(&node, "ann@example.com");
+    server.control("stop");
+    for (path, method) in [("/users/users/profile", "GET"), ("/users/users/logout", "GET")] {
+        let answer = Request::new(method, path).bearer(&token).send(node.address);
+        assert_eq!(answer.status, 503, "{answer}");
+        assert_eq!(answer.json(), json!({"message": "the server cannot answer now"}));
+        assert!(answer.header("retry-after").is_some(), "{answer}");
+    }
+    let ready = Request::get("/readyz").send(node.address);
+    assert_eq!(ready.status, 503, "{ready}");
+    assert_eq!(Request::get("/healthz").send(node.address).status, 200);
+    server.control("start");
+    // By itself, and soon; when it never does, the test runner loses patience.
+    while profile(&node, &token) != 200 {}
 }
 
 #[test]

@@ -215,8 +215,13 @@ impl Server {
 
     /// Asks it to stop, as service managers do (SIGTERM).
     pub(crate) fn ask_to_stop(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.process.child.id().to_string()])
+            .args([&format!("-{name}"), &self.process.child.id().to_string()])
             .status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal can be sent");
     }
