@@ -34,7 +34,7 @@ mod renew;
 mod table;
 mod update_account;
 
-use table::{BAD_TOKEN, GONE, NO_TOKEN};
+use table::{BAD_TOKEN, GONE, INVALID, NO_TOKEN, NOT_CONFIRMED};
 
 pub use input::{Fault, FaultKind, Given, Input, Inputs, MAX_ATTRIBUTE, MAX_NAME, MAX_PASSWORD};
 pub use table::{Carries, HasOutcome, Need, OutcomeKind, Table, TakesInput};

@@ -1,6 +1,6 @@
 //! Change password: sets a new one and ends every other session.
 
-use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use super::{Call, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
 use crate::{Auth, Error, Result};
 
@@ -30,11 +30,7 @@ pub(super) static TABLE: Table = Table {
             when: "The current password is not the account's.",
             carries: &[],
         },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::INVALID,
         super::NO_TOKEN,
         super::BAD_TOKEN,
         super::GONE,

@@ -1,6 +1,6 @@
 //! Delete account: removes the account of the token and ends all of its sessions.
 
-use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use super::{Call, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
 use crate::{Auth, Result};
 
@@ -19,16 +19,8 @@ pub(super) static TABLE: Table = Table {
             when: "The account is deleted and its sessions have ended.",
             carries: &[],
         },
-        HasOutcome {
-            kind: OutcomeKind::WrongPassword,
-            when: "The current password is needed and is not the account's.",
-            carries: &[],
-        },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::NOT_CONFIRMED,
+        super::INVALID,
         super::NO_TOKEN,
         super::BAD_TOKEN,
         super::GONE,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use super::{Call, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
 use crate::session::SessionId;
 use crate::{Auth, Result};
@@ -29,11 +29,7 @@ pub(super) static TABLE: Table = Table {
         },
         super::NO_TOKEN,
         super::BAD_TOKEN,
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::INVALID,
     ],
 };
 

@@ -58,11 +58,7 @@ pub(super) static TABLE: Table = Table {
             when: "The password is right and the account has been disabled.",
             carries: &[],
         },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::INVALID,
     ],
 };
 

@@ -34,11 +34,7 @@ pub(super) static TABLE: Table = Table {
             when: "The refresh token was used before: its session has been ended.",
             carries: &[],
         },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::INVALID,
     ],
 };
 

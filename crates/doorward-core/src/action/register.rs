@@ -51,11 +51,7 @@ pub(super) static TABLE: Table = Table {
             when: "An identifier belongs to another account of the realm.",
             carries: &[Carries::Faults],
         },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::INVALID,
     ],
 };
 

@@ -144,3 +144,15 @@ pub(super) const GONE: HasOutcome = HasOutcome {
     when: "The account of the token was deleted.",
     carries: &[],
 };
+
+pub(super) const INVALID: HasOutcome = HasOutcome {
+    kind: OutcomeKind::Invalid,
+    when: "A field breaks a rule.",
+    carries: &[Carries::Faults],
+};
+
+pub(super) const NOT_CONFIRMED: HasOutcome = HasOutcome {
+    kind: OutcomeKind::WrongPassword,
+    when: "The current password is needed and is not the account's.",
+    carries: &[],
+};

@@ -55,16 +55,8 @@ pub(super) static TABLE: Table = Table {
             when: "An identifier belongs to another account of the realm; nothing is changed.",
             carries: &[Carries::Faults],
         },
-        HasOutcome {
-            kind: OutcomeKind::WrongPassword,
-            when: "The current password is needed and is not the account's.",
-            carries: &[],
-        },
-        HasOutcome {
-            kind: OutcomeKind::Invalid,
-            when: "A field breaks a rule.",
-            carries: &[Carries::Faults],
-        },
+        super::NOT_CONFIRMED,
+        super::INVALID,
         super::NO_TOKEN,
         super::BAD_TOKEN,
         super::GONE,
