@@ -5,13 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::audit::{Event, record};
-use crate::identifier::Canonical;
-use crate::realm::{Realm, RealmId};
-use crate::secret::Secret;
-use crate::session::EndedSession;
-use crate::store::{NewAccount, Written};
-use crate::{Auth, Result, Timestamp, random};
+use crate::Timestamp;
+use crate::realm::RealmId;
 
 /// The id of an account: a UUIDv7, the `sub` of its tokens. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,115 +114,6 @@ pub struct Account {
     pub updated_at: Timestamp,
     /// Since when it may not sign in.
     pub disabled_at: Option<Timestamp>,
-}
-
-/// What an operator does to accounts, from the command line. No password of the account is asked for.
-impl Auth {
-    /// Makes an account. `None` when an identifier belongs to another one.
-    ///
-    /// # Errors
-    /// When the store cannot answer or the hash pool is full.
-    pub async fn add_account(&self, realm: &Realm, profile: Profile, password: &Secret) -> Result<Option<Account>> {
-        let password_hash = self.hasher.hash(password).await?;
-        let created_at = self.clock.now();
-        let new = NewAccount {
-            id: AccountId(random::uuid(created_at)?),
-            realm: realm.id,
-            profile,
-            password_hash,
-            created_at,
-        };
-        match self.store.create_account(new, None).await? {
-            Written::Done(account) => {
-                record(Event::Registered, Some(account.id), None, None);
-                Ok(Some(account))
-            }
-            Written::Taken(_) | Written::Gone => Ok(None),
-        }
-    }
-
-    /// The account that an operator means by an identifier, a UUID or a number.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn find_account(&self, realm: &Realm, named: &str) -> Result<Option<Account>> {
-        if let Some((account, _)) = self
-            .store
-            .account_by_identifier(realm.id, &Canonical::of(named))
-            .await?
-        {
-            return Ok(Some(account));
-        }
-        if let Ok(id) = Uuid::parse_str(named) {
-            let account = self.store.account(AccountId(id)).await?;
-            return Ok(account.filter(|account| account.realm == realm.id));
-        }
-        let Some(number) = named.parse::<i64>().ok().filter(|number| *number > 0) else {
-            return Ok(None);
-        };
-        let next = self.store.list_accounts(realm.id, number - 1, 1).await?;
-        Ok(next.into_iter().find(|account| account.number == number))
-    }
-
-    /// Keeps an account from signing in and ends its sessions. False when it does not exist.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn disable_account(&self, id: AccountId) -> Result<bool> {
-        let ended = self.store.disable_account(id, self.clock.now()).await?;
-        Ok(self.settle(Event::AccountDisabled, id, ended))
-    }
-
-    /// Lets an account sign in again. False when it does not exist.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn enable_account(&self, id: AccountId) -> Result<bool> {
-        let ended = self.store.enable_account(id).await?.then(Vec::new);
-        Ok(self.settle(Event::AccountEnabled, id, ended))
-    }
-
-    /// Sets another password and ends the account's sessions. False when it does not exist.
-    ///
-    /// # Errors
-    /// When the store cannot answer or the hash pool is full.
-    pub async fn reset_password(&self, id: AccountId, password: &Secret) -> Result<bool> {
-        let hash = self.hasher.hash(password).await?;
-        let ended = self
-            .store
-            .replace_password(id, None, hash, None, self.clock.now())
-            .await?;
-        Ok(self.settle(Event::PasswordChanged, id, ended))
-    }
-
-    /// Ends the account's sessions. Answers how many there were.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn end_sessions(&self, id: AccountId) -> Result<usize> {
-        let ended = self.store.end_sessions(id, None, self.clock.now()).await?;
-        let count = ended.len();
-        self.settle(Event::SessionsEnded, id, Some(ended));
-        Ok(count)
-    }
-
-    /// Deletes an account and ends its sessions. False when it does not exist.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn delete_account(&self, id: AccountId) -> Result<bool> {
-        let ended = self.store.delete_account(id, self.clock.now()).await?;
-        Ok(self.settle(Event::AccountDeleted, id, ended))
-    }
-
-    fn settle(&self, event: Event, id: AccountId, ended: Option<Vec<EndedSession>>) -> bool {
-        let Some(ended) = ended else {
-            return false;
-        };
-        self.ended(&ended);
-        record(event, Some(id), None, None);
-        true
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod error;
 pub mod hasher;
 pub mod identifier;
 pub mod key;
+mod operator;
 pub mod password;
 pub mod random;
 pub mod realm;
