@@ -1,4 +1,4 @@
-//! Where doorward remembers: the domain's [`Store`](doorward_core::store::Store) on SQLite and on PostgreSQL. No
+//! Where doorward remembers: the domain's [`Store`] on SQLite and on PostgreSQL. No
 //! HTTP.
 //!
 //! One file per noun and engine, with the statements beside the code that runs them. The surprise: the engines
