@@ -104,6 +104,24 @@ impl<'s> Section<'s> {
         named.collect()
     }
 
+    /// The key that somebody may have mistyped for this one: nearly the same, and not one of the others.
+    pub(super) fn mistyped(&self, key: &str, others: &[&str]) -> Option<Text> {
+        let keys = self
+            .table
+            .into_iter()
+            .flat_map(|table| table.iter())
+            .map(|(key, _)| key);
+        let stranger = |text: &str| text != key && !others.contains(&text);
+        let near = |text: &str| did_you_mean(text, [key]).starts_with("did you mean");
+        let found = keys
+            .into_iter()
+            .find(|is| stranger(is.get_ref()) && near(is.get_ref()))?;
+        Some(Text {
+            text: found.get_ref().to_string(),
+            span: found.span(),
+        })
+    }
+
     pub(super) fn text(&self, key: &str) -> Result<Option<Text>> {
         self.value(key).map(|value| self.as_text(key, value)).transpose()
     }

@@ -266,6 +266,14 @@ fn outcome_answer<'s>(
         if outcome.kind == OutcomeKind::Invalid && fields.is_empty() {
             return Ok(None);
         }
+        let outcomes = action.table().outcomes.iter().map(|outcome| outcome.kind.name());
+        let known: Vec<&str> = outcomes.chain(WIDE.iter().map(|row| row.1)).collect();
+        if let Some(mistyped) = section.mistyped(name, &known) {
+            let what = format!("this route takes no `{}`", mistyped.text);
+            return Err(loader
+                .source
+                .fault(mistyped.span, what, format!("did you mean `{name}`?")));
+        }
         let what = format!("the outcome `{name}` of `{}` has no answer", action.table().name);
         let hint = format!(
             "add `{name} = {{ status = …, json = '…' }}`. It happens so: {}",
