@@ -60,7 +60,8 @@ pub struct PasswordChange {
 ///
 /// # Errors
 /// Every method fails with [`crate::Error::Unavailable`] when the engine cannot answer now and with
-/// [`crate::Error::Internal`] when it answered nonsense; in both cases nothing was written.
+/// [`crate::Error::Internal`] when it answered nonsense; in both cases nothing was written, but for one: when the
+/// engine is another machine and the way there breaks before its answer, nobody knows (`Unavailable`).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The realm of this name, made if it is new.

@@ -45,7 +45,10 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
         return Ok(());
     }
     let explain = |error| explain(error, shown);
-    let lock = format!("BEGIN; {PATIENCE}; SELECT pg_advisory_xact_lock({LOCK})");
+    // Two messages: older servers time all statements of one together, by what was set before it.
+    let begin = format!("BEGIN; {PATIENCE}");
+    client.batch_execute(&begin).await.map_err(explain)?;
+    let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     client.batch_execute(&lock).await.map_err(explain)?;
     // Asked again under the lock: somebody may have been faster.
     let applied = match version(client, shown, migrations.len()).await? {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use doorward_core::{Error, Result};
+use doorward_core::Result;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
@@ -180,11 +180,5 @@ impl Keeper {
         } else {
             tracing::debug!("cannot connect to {}: {}", self.server.shown, why.words());
         }
-    }
-}
-
-impl From<NoLink> for Error {
-    fn from(why: NoLink) -> Self {
-        why.fault().into()
     }
 }

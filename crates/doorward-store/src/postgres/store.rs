@@ -143,7 +143,7 @@ impl Store for Postgres {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.write(|link| async move { session::purge(&link, now, limit).await })
+        self.transaction(|link| async move { Ok(session::purge(&link, now, limit).await?) })
             .await
     }
 

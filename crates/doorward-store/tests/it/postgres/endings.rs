@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use doorward_core::account::AccountId;
 use doorward_core::session::SessionId;
 use doorward_core::store::Store;
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_postgres::{Client, NoTls};
 
 use super::engine::{Fresh, fresh, server};
@@ -30,10 +30,11 @@ async fn another_node(db: &Fresh) -> Client {
     client
 }
 
-/// Waits until somebody waits for a lock in this database.
-async fn somebody_waits(node: &Client) {
+/// Waits until somebody waits for a lock in this database: the ending, which must not be done before.
+async fn waits<T>(ending: &JoinHandle<T>, node: &Client) {
     let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while node.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!ending.is_finished());
         yield_now().await;
     }
 }
@@ -58,7 +59,7 @@ async fn a_number_that_is_taken_and_not_committed_holds_back_the_next() {
         let store = Arc::clone(&db.store);
         async move { store.end_sessions(ann, None, NOW).await.unwrap() }
     });
-    somebody_waits(&another_node(&db).await).await;
+    waits(&ending, &another_node(&db).await).await;
     assert!(read(&*db, 0).await.is_empty(), "neither is visible");
     assert!(!ending.is_finished());
 
@@ -89,7 +90,7 @@ async fn a_number_that_is_taken_back_is_given_again() {
         let store = Arc::clone(&db.store);
         async move { store.end_session(sid, ann, NOW).await.unwrap() }
     });
-    somebody_waits(&another_node(&db).await).await;
+    waits(&ending, &another_node(&db).await).await;
     node.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(ending.await.unwrap().unwrap().sequence, 1);
     assert_eq!(read(&*db, 0).await, [(1, sid)]);
