@@ -8,6 +8,7 @@
 mod identifiers;
 mod postgres;
 mod sqlite;
+mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use doorward_core::store::Store;
 
 pub use crate::postgres::{PostgresOptions, PostgresUrl};
 pub use crate::sqlite::{Sqlite, WriteCounts};
+pub use crate::transfer::{Location, Moved, Progress, transfer};
 
 /// Opens the SQLite database in the file `path`: makes it if there is none (its folder must exist), brings its
 /// schema up to date, and starts the writer.

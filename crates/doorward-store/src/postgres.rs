@@ -20,6 +20,7 @@ mod server;
 mod session;
 mod store;
 mod tls;
+mod transfer;
 mod url;
 mod writers;
 
@@ -33,6 +34,7 @@ use self::fault::{Fault, Undo};
 use self::link::Link;
 use self::readers::Readers;
 use self::server::Server;
+pub(crate) use self::transfer::TransferEnd;
 pub use self::url::PostgresUrl;
 use self::writers::Writers;
 

@@ -16,6 +16,7 @@ mod session;
 #[cfg(test)]
 mod statements;
 mod store;
+mod transfer;
 mod writer;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use doorward_core::{Error, SetupError};
 use rusqlite::ErrorCode;
 
 use self::readers::Readers;
+pub(crate) use self::transfer::TransferEnd;
 use self::writer::Writer;
 
 /// An open SQLite database. Implements [`Store`](doorward_core::store::Store).

@@ -77,6 +77,21 @@ pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// A connection to a file which [`for_writing`] has prepared, while nobody else may have it open: whoever has makes
+/// this fail at once, and whoever comes later waits in vain. (`locking_mode` says so before anything is read.)
+///
+/// # Errors
+/// When somebody has it open, or SQLite cannot open it.
+pub(super) fn for_one_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    // A server has it open for days.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+    connection.execute_batch(WRITER)?;
+    Ok(connection)
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // No mutex: a connection is used by one thread at a time, which the types see to.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -20,3 +20,4 @@ mod postgres;
 mod process;
 mod races;
 mod story;
+mod transfer;

@@ -4,7 +4,7 @@
 //! however it ends.
 
 mod endings;
-mod engine;
+pub mod engine;
 mod opening;
 mod outage;
 mod plans;

@@ -1,0 +1,249 @@
+//! Moving everything that is stored from one database to another, whatever engine either has.
+//!
+//! The surprise: there is no record of how far a move has come. A target is a move that was begun if the rows of
+//! each of its tables are the first rows of the source's, by count and digest; it goes on after the last of them.
+//! So whatever else is in a target is noticed before anything is written.
+
+pub(crate) mod table;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use doorward_core::SetupError;
+
+use self::table::{Digest, Row, TABLES, Table};
+use crate::{PostgresUrl, postgres, sqlite};
+
+/// How many rows are read, held in memory and written at once. A page is one transaction of the target: with
+/// fewer rows the disk is waited for more often, with more nothing is gained.
+pub(crate) const PAGE: usize = 500;
+
+/// A database to move from or to. Prints without a password.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// SQLite in this file.
+    Sqlite(PathBuf),
+    /// PostgreSQL.
+    Postgres(PostgresUrl),
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+/// What a move is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many rows of this table are in the target.
+    Copied {
+        /// The table.
+        table: &'static str,
+        /// The rows.
+        rows: u64,
+    },
+    /// This table is being compared.
+    Comparing {
+        /// The table.
+        table: &'static str,
+    },
+}
+
+/// A table that is the same in both databases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Its name.
+    pub table: &'static str,
+    /// Its rows in either database.
+    pub rows: u64,
+    /// How many of them were there before, from a move that was interrupted.
+    pub found: u64,
+    /// SHA-256 over these rows, in the order of their key.
+    pub sha256: [u8; 32],
+}
+
+/// Copies everything of one database into another and compares both. The target has to be new, empty, or what an
+/// interrupted move of the same source has left behind, which is continued.
+///
+/// No server may run on either. A SQLite database is locked against everybody else meanwhile, a PostgreSQL
+/// database that is moved from against whoever writes. `tell` hears of each page.
+///
+/// # Errors
+/// When a database cannot be used or is in use, the target holds something else, or a table is not the same in
+/// both at the end. What was copied until then stays there.
+pub async fn transfer(
+    from: &Location,
+    to: &Location,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Vec<Moved>, SetupError> {
+    let source = End::source(from).await?;
+    let target = End::target(to).await?;
+    let (from, to) = (from.to_string(), to.to_string());
+    let foreign = |what: &str| {
+        SetupError::new(
+            format!("{to} already holds {what} that {from} does not begin with"),
+            "nothing was written; name a database that is new or empty (no server may have been started on it), or \
+             what an interrupted move of the same source has left behind",
+        )
+    };
+    let mut found = Vec::with_capacity(TABLES.len());
+    for table in TABLES {
+        let there = Extent::of(&target, table, u64::MAX).await?;
+        if there.rows > 0 && !there.is_same(&Extent::of(&source, table, there.rows).await?) {
+            return Err(foreign(&format!("rows of `{}`", table.name)));
+        }
+        found.push(there);
+    }
+    let sequence = source.last_sequence().await?;
+    if target.last_sequence().await? > sequence {
+        return Err(foreign("endings"));
+    }
+    for (table, there) in TABLES.iter().zip(&found) {
+        copy(&source, &target, table, there, tell).await?;
+    }
+    target.finish(sequence).await?;
+
+    let mut moved = Vec::with_capacity(TABLES.len());
+    for (table, there) in TABLES.iter().zip(found) {
+        tell(Progress::Comparing { table: table.name });
+        let old = Extent::of(&source, table, u64::MAX).await?;
+        let new = Extent::of(&target, table, u64::MAX).await?;
+        if !old.is_same(&new) {
+            return Err(different(table.name, &from, old.rows, &to, new.rows));
+        }
+        moved.push(Moved {
+            table: table.name,
+            rows: new.rows,
+            found: there.rows,
+            sha256: new.sha256,
+        });
+    }
+    if target.last_sequence().await? != sequence {
+        return Err(different("the count of endings", &from, 1, &to, 1));
+    }
+    Ok(moved)
+}
+
+fn different(what: &str, from: &str, old: u64, to: &str, new: u64) -> SetupError {
+    SetupError::new(
+        format!("`{what}` is not the same in both databases: {from} has {old} rows, {to} has {new}, and they differ"),
+        "start no server on the target; see that nothing else writes to it, empty it, and move again",
+    )
+}
+
+/// Copies what is missing of a table.
+async fn copy(
+    source: &End,
+    target: &End,
+    table: &'static Table,
+    there: &Extent,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<(), SetupError> {
+    let mut rows = there.rows;
+    let mut last = there.last.clone();
+    loop {
+        let page = source.page(table, last.as_ref()).await?;
+        if !page.is_empty() {
+            target.write(table, &page).await?;
+        }
+        rows += page.len() as u64;
+        tell(Progress::Copied {
+            table: table.name,
+            rows,
+        });
+        match page.last() {
+            Some(row) if page.len() == PAGE => last = Some(table.key_of(row)),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The first rows of a table, or all.
+struct Extent {
+    rows: u64,
+    sha256: [u8; 32],
+    /// The key of the last of them.
+    last: Option<Row>,
+}
+
+impl Extent {
+    /// Reads the first `most` rows.
+    async fn of(end: &End, table: &Table, most: u64) -> Result<Self, SetupError> {
+        let (mut rows, mut last, mut digest) = (0, None, Digest::new());
+        loop {
+            let page = end.page(table, last.as_ref()).await?;
+            let wanted = usize::try_from(most - rows).unwrap_or(usize::MAX);
+            for row in page.iter().take(wanted) {
+                digest.add(row);
+                rows += 1;
+                last = Some(table.key_of(row));
+            }
+            if page.len() < PAGE || rows == most {
+                let sha256 = digest.finish();
+                return Ok(Self { rows, sha256, last });
+            }
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.sha256 == other.sha256
+    }
+}
+
+/// One side of a move.
+enum End {
+    Sqlite(sqlite::TransferEnd),
+    Postgres(postgres::TransferEnd),
+}
+
+impl End {
+    async fn source(location: &Location) -> Result<Self, SetupError> {
+        match location {
+            Location::Sqlite(path) => sqlite::TransferEnd::source(path).map(Self::Sqlite),
+            Location::Postgres(url) => postgres::TransferEnd::source(url).await.map(Self::Postgres),
+        }
+    }
+
+    async fn target(location: &Location) -> Result<Self, SetupError> {
+        match location {
+            Location::Sqlite(path) => sqlite::TransferEnd::open(path).map(Self::Sqlite),
+            Location::Postgres(url) => postgres::TransferEnd::open(url).await.map(Self::Postgres),
+        }
+    }
+
+    /// Up to [`PAGE`] rows, those that follow a key or the first.
+    async fn page(&self, table: &Table, after: Option<&Row>) -> Result<Vec<Row>, SetupError> {
+        match self {
+            Self::Sqlite(end) => end.page(table, after),
+            Self::Postgres(end) => end.page(table, after).await,
+        }
+    }
+
+    /// Writes rows, all or none. Those that are there already stay as they are.
+    async fn write(&self, table: &Table, rows: &[Row]) -> Result<(), SetupError> {
+        match self {
+            Self::Sqlite(end) => end.write(table, rows),
+            Self::Postgres(end) => end.write(table, rows).await,
+        }
+    }
+
+    /// The highest sequence that an ending was ever given.
+    async fn last_sequence(&self) -> Result<i64, SetupError> {
+        match self {
+            Self::Sqlite(end) => end.last_sequence(),
+            Self::Postgres(end) => end.last_sequence().await,
+        }
+    }
+
+    /// Lets the target count on where the source has stopped.
+    async fn finish(&self, last_sequence: i64) -> Result<(), SetupError> {
+        match self {
+            Self::Sqlite(end) => end.finish(last_sequence),
+            Self::Postgres(end) => end.finish(last_sequence).await,
+        }
+    }
+}
