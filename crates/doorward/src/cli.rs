@@ -17,6 +17,7 @@ mod contract;
 mod key;
 mod operator;
 mod serve;
+mod transfer;
 mod user;
 
 /// Runs what the command line of this process asks for.
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Contract(command) => contract::run(command),
         Command::User(args) => user::run(args),
         Command::Key(args) => key::run(args),
+        Command::Move(args) => transfer::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,6 +74,8 @@ enum Command {
     User(user::UserArgs),
     /// Manage signing keys, also while a server runs
     Key(key::KeyArgs),
+    /// Move everything to another database and compare both
+    Move(transfer::MoveArgs),
 }
 
 /// Where the commands beside a server find its database.

@@ -11,6 +11,8 @@ use crate::http::Request;
 use crate::server::{Server, Setup};
 use crate::transcript::run_on;
 
+mod moving;
+
 #[path = "../../../doorward-store/tests/it/postgres/server.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the tests of the store use all of it")]
 mod server;
