@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 pub(super) enum Fault {
     /// PostgreSQL refused, or the connection broke.
     Postgres(tokio_postgres::Error),
-    /// No answer within [`ANSWER_TIMEOUT`](super::connection::ANSWER_TIMEOUT).
+    /// No answer within [`ANSWER_TIMEOUT`](super::link::ANSWER_TIMEOUT).
     Silence,
     /// There is no connection and none to be had now; nothing was sent. Why, in words.
     Unreachable(String),
