@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
+use self::memory::Argon2Cost;
 use self::queue::Queue;
 use self::worker::{Job, Worker};
 use crate::secret::{PasswordHash, Secret};
@@ -36,7 +38,7 @@ pub const BCRYPT_MAX_BYTES: usize = 72;
 /// The most threads a pool can have.
 const MAX_THREADS: usize = 1024;
 
-/// Waiting jobs by default. At 58 hashes a second and core (argon2id, m=19456 t=2) the last of them waits for
+/// Waiting jobs by default. At 58 hashes a second and core (argon2id, m=19456 t=2, no AVX) the last of them waits for
 /// 256 / 116 = 2.2 s on two cores, which a person at a login form still bears; their memory is 256 times a
 /// password of 4 KiB at most.
 const DEFAULT_QUEUE: usize = 256;
@@ -83,9 +85,16 @@ impl Default for Scheme {
 
 impl Scheme {
     /// What one thread keeps allocated for it, in bytes.
-    fn memory(self) -> u64 {
+    fn memory(self, kernel: Kernel) -> u64 {
         match self {
-            Self::Argon2id { m_kib, .. } => u64::from(m_kib) * 1024,
+            Self::Argon2id { m_kib, t, p } => {
+                let at_once = if Argon2Cost::latest(m_kib, t, p).pairs_on(kernel) {
+                    2
+                } else {
+                    1
+                };
+                u64::from(m_kib) * 1024 * at_once
+            }
             Self::Bcrypt { .. } => 0,
         }
     }
@@ -96,7 +105,7 @@ impl Scheme {
 pub struct HasherConfig {
     /// How new passwords are hashed.
     pub scheme: Scheme,
-    /// Threads, 1 to 1024. Peak memory is this times the memory of one hash.
+    /// Threads, 1 to 1024. Peak memory is this times [`HasherMetrics::memory_per_thread`].
     pub threads: usize,
     /// Jobs that may wait, 1 to 65536; one more is refused.
     pub queue: usize,
@@ -215,6 +224,7 @@ pub struct HasherMetrics {
 /// The pool. Dropping it does the jobs that wait, then ends its threads: it blocks for as long as they take.
 pub struct Hasher {
     scheme: Scheme,
+    kernel: Kernel,
     queue: Arc<Queue<Job>>,
     done: Arc<AtomicU64>,
     refused: AtomicU64,
@@ -228,8 +238,10 @@ impl Hasher {
     /// When the configuration is out of range or the system gives no threads.
     pub fn start(config: HasherConfig) -> Result<Self, SetupError> {
         config.check()?;
+        let kernel = trusted(self_test());
         let mut hasher = Self {
             scheme: config.scheme,
+            kernel,
             queue: Arc::new(Queue::new(config.queue, config.threads)),
             done: Arc::default(),
             refused: AtomicU64::new(0),
@@ -237,7 +249,7 @@ impl Hasher {
         };
         for number in 0..config.threads {
             let queue = Arc::clone(&hasher.queue);
-            let worker = Worker::new(config.scheme, Arc::clone(&hasher.done));
+            let worker = Worker::new(config.scheme, kernel, Arc::clone(&hasher.done));
             let thread = thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || worker.work(&queue))
@@ -311,7 +323,7 @@ impl Hasher {
             done: self.done.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             threads: self.threads.len() as u64,
-            memory_per_thread: self.scheme.memory(),
+            memory_per_thread: self.scheme.memory(self.kernel),
         }
     }
 
@@ -341,6 +353,21 @@ impl fmt::Debug for Hasher {
         f.debug_struct("Hasher")
             .field("scheme", &self.scheme)
             .finish_non_exhaustive()
+    }
+}
+
+/// The kernel to hash with, after the test of all that this machine has.
+fn trusted(tested: std::result::Result<(), Kernel>) -> Kernel {
+    match tested {
+        Ok(()) => doorward_argon2::kernel(),
+        Err(kernel) => {
+            tracing::warn!(
+                ?kernel,
+                "an argon2id kernel computes something else than the portable one, which is used instead; hint: \
+                 report the processor and the compiler, logins are slower until then"
+            );
+            Kernel::Portable
+        }
     }
 }
 

@@ -1,22 +1,22 @@
 //! The memory of one hash thread, and Argon2 in it.
 //!
-//! The surprise: allocating is what makes Argon2 slow on several threads (the kernel has to give out and clear
-//! the pages each time), so the memory is kept; what could help a guesser is wiped after each use.
+//! The surprise: two hashes of equal cost are made in less time together than one after the other, in twice the
+//! memory. So that is what a thread keeps.
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use zeroize::Zeroize;
+use doorward_argon2::{Algorithm, Job, Kernel, Params, Version, hash, hash_pair};
 
 use crate::{Error, Result};
 
 /// Blocks of 1 KiB, kept from one hash to the next.
 pub(super) struct Memory {
-    blocks: Vec<Block>,
-    /// What is kept; a single hash may take more and gives it back.
-    keep: usize,
+    memory: doorward_argon2::Memory,
+    /// The largest cost in KiB that is kept memory for, and made two hashes of at once; a single hash may take more
+    /// and gives it back.
+    keep: u32,
 }
 
 /// What Argon2 computes from, but for password and salt.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Argon2Cost {
     pub(super) algorithm: Algorithm,
     pub(super) version: Version,
@@ -25,13 +25,41 @@ pub(super) struct Argon2Cost {
     pub(super) p: u32,
 }
 
-impl Memory {
-    /// Memory that keeps `keep` blocks, once they have been needed.
-    pub(super) fn new(keep: u32) -> Self {
+impl Argon2Cost {
+    /// What new hashes are made with.
+    pub(super) fn latest(m_kib: u32, t: u32, p: u32) -> Self {
         Self {
-            blocks: Vec::new(),
-            keep: usize::try_from(keep).unwrap_or(usize::MAX),
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            m_kib,
+            t,
+            p,
         }
+    }
+
+    fn params(self) -> Result<Params> {
+        Params::new(self.algorithm, self.version, self.m_kib, self.t, self.p).map_err(Error::internal)
+    }
+
+    /// Whether `kernel` makes two of them at once faster than one after the other.
+    pub(super) fn pairs_on(self, kernel: Kernel) -> bool {
+        kernel != Kernel::Portable && self == Self::latest(self.m_kib, self.t, 1)
+    }
+}
+
+impl Memory {
+    /// Memory that keeps what hashes of `keep` KiB need, once they have needed it.
+    pub(super) fn new(keep: u32, kernel: Kernel) -> Self {
+        Self {
+            // The kernel was asked for on this machine, or it is the portable one, which every machine has.
+            memory: doorward_argon2::Memory::with_kernel(kernel).unwrap_or_default(),
+            keep,
+        }
+    }
+
+    /// Whether two hashes of this cost may be made at once.
+    pub(super) fn pairs(&self, cost: Argon2Cost) -> bool {
+        cost.m_kib <= self.keep && cost.pairs_on(self.memory.kernel())
     }
 
     /// Fills `tag` with the hash of `password`.
@@ -39,57 +67,29 @@ impl Memory {
     /// # Errors
     /// When there is not enough memory, or Argon2 knows no such cost.
     pub(super) fn argon2(&mut self, cost: Argon2Cost, password: &[u8], salt: &[u8], tag: &mut [u8]) -> Result<()> {
-        let params = Params::new(cost.m_kib, cost.t, cost.p, Some(tag.len())).map_err(Error::internal)?;
-        let count = params.block_count();
-        if self.blocks.len() < count {
-            // Emptied first, so that growing copies nothing.
-            self.blocks = Vec::new();
-            self.blocks.try_reserve_exact(count).map_err(Error::internal)?;
-            self.blocks.resize(count, Block::new());
-        }
-        let argon2 = Argon2::new(cost.algorithm, cost.version, params);
-        let hashed = argon2.hash_password_into_with_memory(password, salt, tag, &mut self.blocks);
-        self.wipe(cost, count);
-        if self.blocks.len() > self.keep {
-            self.blocks = Vec::new();
+        let hashed = hash(&mut self.memory, cost.params()?, Job::new(password, salt, tag));
+        if cost.m_kib > self.keep {
+            self.memory.release();
         }
         hashed.map_err(Error::internal)
     }
 
-    /// Wipes the last block of each lane, from which the tag is a step away. What remains of the others took a
-    /// whole pass to compute, so it lets nobody guess for much less than the hash itself does; but after a
-    /// single pass the first blocks are a step away from the password, and then everything goes.
-    fn wipe(&mut self, cost: Argon2Cost, count: usize) {
-        let lane = count / usize::try_from(cost.p).unwrap_or(1).max(1);
-        let used = self.blocks.get_mut(..count).unwrap_or_default();
-        if cost.t == 1 {
-            for block in used {
-                wipe_block(block);
-            }
-        } else {
-            for last in used.chunks_exact_mut(lane.max(1)).filter_map(<[Block]>::last_mut) {
-                wipe_block(last);
-            }
-        }
+    /// Does two jobs of this cost, for which [`Memory::pairs`] was asked.
+    ///
+    /// # Errors
+    /// As [`Memory::argon2`].
+    pub(super) fn argon2_pair(&mut self, cost: Argon2Cost, jobs: [Job<'_>; 2]) -> Result<()> {
+        hash_pair(&mut self.memory, cost.params()?, jobs).map_err(Error::internal)
     }
-}
-
-fn wipe_block(block: &mut Block) {
-    let words: &mut [u64] = block.as_mut();
-    words.zeroize();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COST: Argon2Cost = Argon2Cost {
-        algorithm: Algorithm::Argon2id,
-        version: Version::V0x13,
-        m_kib: 32,
-        t: 2,
-        p: 1,
-    };
+    fn cost(m_kib: u32) -> Argon2Cost {
+        Argon2Cost::latest(m_kib, 2, 1)
+    }
 
     fn tag(memory: &mut Memory, cost: Argon2Cost) -> [u8; 32] {
         let mut tag = [0; 32];
@@ -97,49 +97,76 @@ mod tests {
         tag
     }
 
-    fn is_wiped(block: &Block) -> bool {
-        let words: &[u64] = block.as_ref();
-        words.iter().all(|word| *word == 0)
-    }
-
     #[test]
     fn used_memory_gives_the_same_hash_as_fresh() {
-        let mut used = Memory::new(64);
-        tag(&mut used, Argon2Cost { m_kib: 64, ..COST });
-        for cost in [COST, Argon2Cost { p: 4, ..COST }, Argon2Cost { t: 1, ..COST }] {
-            assert_eq!(tag(&mut used, cost), tag(&mut Memory::new(0), cost));
+        for kernel in Kernel::ALL {
+            let mut used = Memory::new(64, kernel);
+            tag(&mut used, cost(64));
+            for cost in [
+                cost(32),
+                Argon2Cost { p: 4, ..cost(32) },
+                Argon2Cost { t: 1, ..cost(32) },
+            ] {
+                assert!(tag(&mut used, cost) == tag(&mut Memory::new(0, Kernel::Portable), cost));
+            }
         }
     }
 
     #[test]
-    fn the_last_block_of_each_lane_is_wiped() {
-        let mut memory = Memory::new(32);
-        tag(&mut memory, Argon2Cost { p: 2, ..COST });
-        let wiped: Vec<usize> = (0..32).filter(|at| is_wiped(&memory.blocks[*at])).collect();
-        assert_eq!(wiped, [15, 31]);
-        tag(&mut memory, Argon2Cost { t: 1, ..COST });
-        assert!(memory.blocks.iter().all(is_wiped));
+    fn two_at_once_are_what_each_is_alone() {
+        let mut memory = Memory::new(32, doorward_argon2::kernel());
+        let (mut first, mut second) = ([0; 32], [0; 64]);
+        let jobs = [
+            Job::new(b"password", b"somesalt", &mut first),
+            Job::new(b"other", b"another salt", &mut second),
+        ];
+        memory.argon2_pair(cost(32), jobs).unwrap();
+        let mut alone = [0; 64];
+        memory.argon2(cost(32), b"other", b"another salt", &mut alone).unwrap();
+        assert_eq!((first, second), (tag(&mut memory, cost(32)), alone));
+    }
+
+    #[test]
+    fn only_new_costs_that_memory_is_kept_for_go_in_pairs() {
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+            let memory = Memory::new(32, kernel);
+            assert_eq!(memory.pairs(cost(32)), kernel != Kernel::Portable);
+            for other in [
+                cost(33),
+                Argon2Cost { p: 2, ..cost(32) },
+                Argon2Cost {
+                    algorithm: Algorithm::Argon2i,
+                    ..cost(32)
+                },
+                Argon2Cost {
+                    version: Version::V0x10,
+                    ..cost(32)
+                },
+            ] {
+                assert!(!memory.pairs(other));
+            }
+        }
     }
 
     #[test]
     fn memory_beyond_its_share_is_given_back() {
-        let mut memory = Memory::new(32);
-        tag(&mut memory, COST);
-        assert_eq!(memory.blocks.len(), 32);
-        tag(&mut memory, Argon2Cost { m_kib: 64, ..COST });
-        assert_eq!(memory.blocks.capacity(), 0);
+        let mut memory = Memory::new(32, doorward_argon2::kernel());
+        tag(&mut memory, cost(32));
+        assert_eq!(memory.memory.allocated(), 32 * 1024);
+        tag(&mut memory, cost(64));
+        assert_eq!(memory.memory.allocated(), 0);
     }
 
     #[test]
     fn a_cost_that_does_not_exist_is_an_error() {
-        let mut memory = Memory::new(32);
+        let mut memory = Memory::new(32, doorward_argon2::kernel());
         for cost in [
-            Argon2Cost { m_kib: 7, ..COST },
-            Argon2Cost { t: 0, ..COST },
-            Argon2Cost { p: 0, ..COST },
+            cost(7),
+            Argon2Cost { t: 0, ..cost(32) },
+            Argon2Cost { p: 0, ..cost(32) },
         ] {
             assert!(memory.argon2(cost, b"", b"somesalt", &mut [0; 32]).is_err());
         }
-        assert!(memory.argon2(COST, b"", b"short", &mut [0; 32]).is_err());
+        assert!(memory.argon2(cost(32), b"", b"short", &mut [0; 32]).is_err());
     }
 }

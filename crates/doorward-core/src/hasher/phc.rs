@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use doorward_argon2::{Algorithm, Version};
 
 use super::memory::Argon2Cost;
 use super::stored::Ceiling;

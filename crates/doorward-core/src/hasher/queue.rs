@@ -64,6 +64,16 @@ impl<T> Queue<T> {
         }
     }
 
+    /// The next job as well, for a thread that has one and can do both at once: if one waits that `fits`, and no
+    /// thread is free to do it at the same time.
+    pub(super) fn take_second(&self, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let mut state = self.state.lock();
+        if state.idle > 0 {
+            return None;
+        }
+        state.jobs.pop_front_if(|job| fits(job))
+    }
+
     /// A thread is without a job again.
     pub(super) fn done(&self) {
         self.state.lock().idle += 1;
@@ -95,6 +105,27 @@ mod tests {
         queue.done();
         assert!(queue.push('d'));
         assert_eq!(queue.waiting(), 3);
+    }
+
+    #[test]
+    fn a_second_job_is_taken_when_it_fits_and_nobody_else_is_free() {
+        let queue = Queue::new(4, 2);
+        for job in [1, 2, 3, 4] {
+            assert!(queue.push(job));
+        }
+        assert_eq!(queue.take(), Some(1));
+        assert_eq!(queue.take_second(|_| true), None, "the other thread is free");
+        assert_eq!(queue.take(), Some(2));
+        assert_eq!(queue.take_second(|job| *job == 4), None, "it is not the next");
+        assert_eq!(queue.take_second(|job| *job == 3), Some(3));
+        assert_eq!(queue.take_second(|_| true), Some(4));
+        assert_eq!(queue.take_second(|_| true), None, "nothing waits");
+        queue.done();
+        queue.done();
+        assert!(
+            (0..6).all(|job| queue.push(job)) && !queue.push(6),
+            "each thread is one place"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The surprise: "behind" is no total order. Any single cost below the configured one counts, and a hash of
 //! Argon2id is never replaced by one of bcrypt, which would be a step back.
 
-use argon2::{Algorithm, Version};
+use doorward_argon2::{Algorithm, Version};
 
 use super::Scheme;
 use super::bcrypt_hash::BcryptHash;

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
+use super::worker::Checked;
 use super::*;
 use crate::account::AccountId;
 use crate::throttle::{Subject, Throttle, ThrottleConfig};
@@ -147,7 +148,7 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
 #[test]
 fn a_job_whose_caller_has_gone_is_skipped() {
     let done = Arc::new(AtomicU64::new(0));
-    let mut worker = Worker::new(TINY, Arc::clone(&done));
+    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
     for gone in [true, false] {
         let (hash_answer, hashed) = oneshot::channel();
         let (verify_answer, checked) = oneshot::channel();
@@ -164,6 +165,95 @@ fn a_job_whose_caller_has_gone_is_skipped() {
             answer: verify_answer,
         });
         assert_eq!(done.load(Ordering::Relaxed), if gone { 0 } else { 2 });
+    }
+}
+
+/// A job that verifies, and where its answer comes.
+fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Receiver<Result<Checked>>) {
+    let (answer, checked) = oneshot::channel();
+    let job = Job::Verify {
+        password: secret(password),
+        against: against.cloned(),
+        answer,
+    };
+    (job, checked)
+}
+
+/// Whatever two jobs are done together, each is answered as if it were alone.
+#[test]
+fn two_jobs_at_once_are_answered_each_for_itself() {
+    let done = Arc::new(AtomicU64::new(0));
+    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
+    let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
+    let mut hashes = answers.into_iter().map(|answer| Job::Hash {
+        password: secret("right"),
+        answer,
+    });
+    worker.run_two(hashes.next().unwrap(), hashes.next().unwrap());
+    let right = hashed[0].try_recv().unwrap().unwrap();
+    assert_ne!(right.expose(), hashed[1].try_recv().unwrap().unwrap().expose());
+    let other_cost = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    let other_cost = PasswordHash::new(other_cost.to_owned());
+    let bcrypt = PasswordHash::new("$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe".to_owned());
+    let cases = [
+        ("right", Some(&right), true),
+        ("wrong", Some(&right), false),
+        ("right", None, false),
+        ("password", Some(&other_cost), true),
+        ("a", Some(&bcrypt), true),
+    ];
+    let count = done.load(Ordering::Relaxed);
+    for (password, against, matches) in cases {
+        for (other, other_against, other_matches) in cases {
+            let (first, mut checked) = verify(password, against);
+            let (second, mut other_checked) = verify(other, other_against);
+            worker.run_two(first, second);
+            assert_eq!(checked.try_recv().unwrap().unwrap().matches, matches);
+            assert_eq!(other_checked.try_recv().unwrap().unwrap().matches, other_matches);
+        }
+    }
+    assert_eq!((count, done.load(Ordering::Relaxed)), (2, 2 + 50));
+}
+
+#[test]
+fn of_two_jobs_the_one_that_is_waited_for_is_done() {
+    let done = Arc::new(AtomicU64::new(0));
+    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
+    let (gone, _) = verify("x", None);
+    let (waiting, mut checked) = verify("x", None);
+    worker.run_two(gone, waiting);
+    assert!(!checked.try_recv().unwrap().unwrap().matches);
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+}
+
+/// One thread and more jobs than it can do at once, of which it may take two at a time or not.
+#[tokio::test]
+async fn a_burst_is_answered_each_for_itself() {
+    let hasher = pool(TINY);
+    let hash = hasher.hash(&secret("right")).await.unwrap();
+    let passwords = ["right", "wrong", "right", "also wrong"].map(secret);
+    let mut waiting: Vec<_> = passwords
+        .iter()
+        .map(|password| Box::pin(hasher.verify(unthrottled(), password, Some(&hash))))
+        .collect();
+    let mut early = Vec::new();
+    for verifying in &mut waiting {
+        early.push(first_poll(verifying).await);
+    }
+    for ((password, verifying), early) in passwords.iter().zip(waiting).zip(early) {
+        let verdict = match early {
+            Some(verdict) => verdict.unwrap(),
+            None => verifying.await.unwrap(),
+        };
+        assert_eq!(verdict.matches, password.expose() == "right");
+    }
+}
+
+#[test]
+fn a_kernel_that_errs_is_not_used() {
+    assert_eq!(trusted(Ok(())), doorward_argon2::kernel());
+    for kernel in Kernel::ALL {
+        assert_eq!(trusted(Err(kernel)), Kernel::Portable);
     }
 }
 
@@ -242,7 +332,15 @@ fn costs_out_of_range_are_refused_with_a_hint() {
 
 #[test]
 fn metrics_tell_the_size() {
-    let metrics = pool(Scheme::Argon2id { m_kib: 64, t: 1, p: 1 }).metrics();
-    assert_eq!((metrics.threads, metrics.memory_per_thread), (1, 65_536));
-    assert_eq!((metrics.queued, metrics.done, metrics.refused), (0, 0, 0));
+    let at_once = if doorward_argon2::kernel() == Kernel::Portable {
+        1
+    } else {
+        2
+    };
+    for (p, kept) in [(1, 65_536 * at_once), (2, 65_536)] {
+        let metrics = pool(Scheme::Argon2id { m_kib: 64, t: 1, p }).metrics();
+        assert_eq!((metrics.threads, metrics.memory_per_thread), (1, kept));
+        assert_eq!((metrics.queued, metrics.done, metrics.refused), (0, 0, 0));
+    }
+    assert_eq!(pool(BCRYPT).metrics().memory_per_thread, 0);
 }

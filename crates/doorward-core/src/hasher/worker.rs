@@ -1,4 +1,4 @@
-//! One hash thread: takes a job, does it in memory of its own, answers.
+//! One hash thread: takes a job or two, does them in memory of its own, answers.
 //!
 //! The surprise: a job whose caller has gone is skipped. Otherwise clients that give up and try again would
 //! have the pool work for nobody while they wait.
@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::{Algorithm, Version};
+use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
@@ -18,7 +18,7 @@ use super::queue::Queue;
 use super::stored::{Ceiling, Stored};
 use super::{Scheme, bcrypt_hash};
 use crate::secret::{PasswordHash, Secret};
-use crate::{Result, random};
+use crate::{Error, Result, random};
 
 /// Bytes of a new salt (RFC 9106 section 3.1 recommends 16).
 const SALT: usize = 16;
@@ -52,6 +52,37 @@ impl Checked {
         matches: false,
         outdated: false,
     };
+
+    fn new(matches: bool, is_behind: bool) -> Self {
+        Self {
+            matches,
+            outdated: matches && is_behind,
+        }
+    }
+}
+
+/// One Argon2 hash to be made, and for whom.
+struct Task {
+    password: Secret,
+    /// With an empty tag of the right length.
+    hash: Argon2Hash,
+    purpose: Purpose,
+}
+
+enum Purpose {
+    Hash(oneshot::Sender<Result<PasswordHash>>),
+    Verify {
+        /// The tag that is stored; none for the decoy.
+        expected: Option<Vec<u8>>,
+        is_behind: bool,
+        answer: oneshot::Sender<Result<Checked>>,
+    },
+}
+
+impl Task {
+    fn argon2(&mut self) -> doorward_argon2::Job<'_> {
+        doorward_argon2::Job::new(self.password.expose().as_bytes(), &self.hash.salt, &mut self.hash.tag)
+    }
 }
 
 /// The thread's own.
@@ -64,7 +95,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker that counts the jobs it does in `done`.
-    pub(super) fn new(scheme: Scheme, done: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(scheme: Scheme, kernel: Kernel, done: Arc<AtomicU64>) -> Self {
         let keep = match scheme {
             Scheme::Argon2id { m_kib, .. } => m_kib,
             Scheme::Bcrypt { .. } => 0,
@@ -72,7 +103,7 @@ impl Worker {
         Self {
             scheme,
             ceiling: Ceiling::of(scheme),
-            memory: Memory::new(keep),
+            memory: Memory::new(keep, kernel),
             done,
         }
     }
@@ -80,92 +111,175 @@ impl Worker {
     /// Does jobs until the queue is closed and empty.
     pub(super) fn work(mut self, queue: &Queue<Job>) {
         while let Some(job) = queue.take() {
-            // A panic would be a bug in a hash function. It must cost its caller an answer and not the pool a
+            let second = self
+                .cost(&job)
+                .filter(|cost| self.memory.pairs(*cost))
+                .and_then(|cost| queue.take_second(|other| self.cost(other) == Some(cost)));
+            // A panic would be a bug in a hash function. It must cost its callers an answer and not the pool a
             // thread; the memory, which it may have left half filled, holds nothing that matters to the next.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.run(job)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| match second {
+                Some(second) => self.run_two(job, second),
+                None => self.run(job),
+            }));
             queue.done();
         }
     }
 
     /// Does one job, unless its caller has gone before.
     pub(super) fn run(&mut self, job: Job) {
-        match job {
-            Job::Hash { password, answer } if !answer.is_closed() => {
-                let hashed = self.hash(&password);
-                self.done.fetch_add(1, Ordering::Relaxed);
-                // Whoever went during the work does not want the answer.
-                let _ = answer.send(hashed);
+        if let Some(task) = self.begin(job) {
+            self.run_task(task);
+        }
+    }
+
+    /// Does two jobs, at once if they are two Argon2 hashes of the same cost.
+    pub(super) fn run_two(&mut self, first: Job, second: Job) {
+        match (self.begin(first), self.begin(second)) {
+            (Some(mut first), Some(mut second))
+                if first.hash.cost == second.hash.cost && self.memory.pairs(first.hash.cost) =>
+            {
+                let cost = first.hash.cost;
+                let hashed = self.memory.argon2_pair(cost, [first.argon2(), second.argon2()]);
+                let failure = hashed.as_ref().err().map(ToString::to_string);
+                self.finish(first, hashed);
+                self.finish(second, failure.map_or(Ok(()), |failure| Err(Error::internal(failure))));
             }
+            tasks => <[_; 2]>::from(tasks)
+                .into_iter()
+                .flatten()
+                .for_each(|task| self.run_task(task)),
+        }
+    }
+
+    /// What a job costs, if that is a hash of Argon2.
+    fn cost(&self, job: &Job) -> Option<Argon2Cost> {
+        if let Job::Verify {
+            against: Some(hash), ..
+        } = job
+            && let Some(stored) = Stored::parse(hash.expose(), &self.ceiling)
+        {
+            return match stored {
+                Stored::Argon2(hash) => Some(hash.cost),
+                Stored::Bcrypt(_) => None,
+            };
+        }
+        match self.scheme {
+            Scheme::Argon2id { m_kib, t, p } => Some(Argon2Cost::latest(m_kib, t, p)),
+            Scheme::Bcrypt { .. } => None,
+        }
+    }
+
+    /// What is to be computed for a job. None when it is done already: what is no Argon2 is done here, and what
+    /// nobody waits for is not done at all.
+    fn begin(&mut self, job: Job) -> Option<Task> {
+        match job {
+            Job::Hash { password, answer } if !answer.is_closed() => self.begin_hash(password, answer),
             Job::Verify {
                 password,
                 against,
                 answer,
-            } if !answer.is_closed() => {
-                let checked = self.verify(&password, against.as_ref());
-                self.done.fetch_add(1, Ordering::Relaxed);
-                let _ = answer.send(checked);
-            }
-            Job::Hash { .. } | Job::Verify { .. } => {}
+            } if !answer.is_closed() => self.begin_verify(password, against.as_ref(), answer),
+            Job::Hash { .. } | Job::Verify { .. } => None,
         }
     }
 
-    fn hash(&mut self, password: &Secret) -> Result<PasswordHash> {
+    fn begin_hash(&self, password: Secret, answer: oneshot::Sender<Result<PasswordHash>>) -> Option<Task> {
         let (m_kib, t, p) = match self.scheme {
-            Scheme::Bcrypt { cost } => return bcrypt_hash::hash(password, cost).map(PasswordHash::new),
+            Scheme::Bcrypt { cost } => {
+                let hashed = bcrypt_hash::hash(&password, cost).map(PasswordHash::new);
+                self.answer(answer, hashed);
+                return None;
+            }
             Scheme::Argon2id { m_kib, t, p } => (m_kib, t, p),
         };
-        let mut hash = Argon2Hash {
-            cost: latest(m_kib, t, p),
-            salt: random::bytes::<SALT>()?.to_vec(),
-            tag: vec![0; TAG],
-        };
-        self.memory
-            .argon2(hash.cost, password.expose().as_bytes(), &hash.salt, &mut hash.tag)?;
-        Ok(PasswordHash::new(hash.to_string()))
+        match random::bytes::<SALT>() {
+            Ok(salt) => Some(Task {
+                password,
+                hash: Argon2Hash {
+                    cost: Argon2Cost::latest(m_kib, t, p),
+                    salt: salt.to_vec(),
+                    tag: vec![0; TAG],
+                },
+                purpose: Purpose::Hash(answer),
+            }),
+            Err(error) => {
+                self.answer(answer, Err(error));
+                None
+            }
+        }
     }
 
-    fn verify(&mut self, password: &Secret, against: Option<&PasswordHash>) -> Result<Checked> {
-        let Some(stored) = against.and_then(|hash| Stored::parse(hash.expose(), &self.ceiling)) else {
-            self.decoy(password)?;
-            return Ok(Checked::WRONG);
-        };
-        let matches = match &stored {
-            Stored::Bcrypt(hash) => hash.matches(password)?,
-            Stored::Argon2(hash) => {
-                let mut tag = vec![0; hash.tag.len()];
-                self.memory
-                    .argon2(hash.cost, password.expose().as_bytes(), &hash.salt, &mut tag)?;
-                tag.ct_eq(&hash.tag).into()
+    fn begin_verify(
+        &self,
+        password: Secret,
+        against: Option<&PasswordHash>,
+        answer: oneshot::Sender<Result<Checked>>,
+    ) -> Option<Task> {
+        let stored = against.and_then(|hash| Stored::parse(hash.expose(), &self.ceiling));
+        let is_behind = stored.as_ref().is_some_and(|stored| stored.is_behind(self.scheme));
+        let (hash, expected) = match (stored, self.scheme) {
+            (Some(Stored::Argon2(hash)), _) => {
+                let tag = vec![0; hash.tag.len()];
+                (Argon2Hash { tag, ..hash }, Some(hash.tag))
             }
+            (Some(Stored::Bcrypt(hash)), _) => {
+                let matches = hash.matches(&password);
+                self.answer(answer, matches.map(|matches| Checked::new(matches, is_behind)));
+                return None;
+            }
+            // The decoy: the work of verifying a hash of the configured scheme, for nothing.
+            (None, Scheme::Bcrypt { cost }) => {
+                self.answer(answer, bcrypt_hash::decoy(cost).map(|()| Checked::WRONG));
+                return None;
+            }
+            (None, Scheme::Argon2id { m_kib, t, p }) => (
+                Argon2Hash {
+                    cost: Argon2Cost::latest(m_kib, t, p),
+                    salt: vec![0; SALT],
+                    tag: vec![0; TAG],
+                },
+                None,
+            ),
         };
-        Ok(Checked {
-            matches,
-            outdated: matches && stored.is_behind(self.scheme),
+        Some(Task {
+            password,
+            hash,
+            purpose: Purpose::Verify {
+                expected,
+                is_behind,
+                answer,
+            },
         })
     }
 
-    /// The work of verifying a hash of the configured scheme, for nothing.
-    fn decoy(&mut self, password: &Secret) -> Result<()> {
-        match self.scheme {
-            Scheme::Bcrypt { cost } => bcrypt_hash::decoy(cost),
-            Scheme::Argon2id { m_kib, t, p } => {
-                let mut tag = [0; TAG];
-                self.memory
-                    .argon2(latest(m_kib, t, p), password.expose().as_bytes(), &[0; SALT], &mut tag)?;
-                black_box(tag);
-                Ok(())
+    fn run_task(&mut self, mut task: Task) {
+        let Argon2Hash { cost, salt, tag } = &mut task.hash;
+        let hashed = self.memory.argon2(*cost, task.password.expose().as_bytes(), salt, tag);
+        self.finish(task, hashed);
+    }
+
+    /// Answers, once the tag is computed.
+    fn finish(&self, task: Task, hashed: Result<()>) {
+        match task.purpose {
+            Purpose::Hash(answer) => {
+                let text = hashed.map(|()| PasswordHash::new(task.hash.to_string()));
+                self.answer(answer, text);
+            }
+            Purpose::Verify {
+                expected,
+                is_behind,
+                answer,
+            } => {
+                let tag = black_box(task.hash.tag);
+                let matches = expected.is_some_and(|expected| tag.ct_eq(&expected).into());
+                self.answer(answer, hashed.map(|()| Checked::new(matches, is_behind)));
             }
         }
     }
-}
 
-/// What new hashes are made with.
-fn latest(m_kib: u32, t: u32, p: u32) -> Argon2Cost {
-    Argon2Cost {
-        algorithm: Algorithm::Argon2id,
-        version: Version::V0x13,
-        m_kib,
-        t,
-        p,
+    fn answer<T>(&self, answer: oneshot::Sender<T>, result: T) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        // Whoever went during the work does not want the answer.
+        let _ = answer.send(result);
     }
 }

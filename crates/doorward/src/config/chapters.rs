@@ -135,7 +135,8 @@ pub(super) const PASSWORDS: &[Setting] = &[
             most: 1_048_576,
         },
         about: "Memory of an argon2id hash in KiB, at least 8 for each lane. The hash threads together take \
-                `hash_threads` times as much.",
+                `hash_threads` times as much; twice that with one lane on x86-64 with AVX2 or AVX-512, where a thread \
+                makes two hashes at once when two wait.",
     },
     Setting {
         name: "hash_passes",
