@@ -40,7 +40,7 @@ pub struct Policy {
     /// Whether an unknown account is answered like a wrong password, also where a contract tells them apart.
     pub hide_accounts: bool,
     /// What a new password must be where a contract asks for a strong one.
-    pub passwords: PasswordPolicy,
+    pub passwords: Arc<PasswordPolicy>,
     /// For how long a rotated signing key goes on verifying: the longest life of a token.
     pub key_overlap: Duration,
 }

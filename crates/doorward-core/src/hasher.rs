@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use self::memory::Argon2Cost;
 use self::queue::Queue;
 use self::worker::{Job, Worker};
+use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
 use crate::throttle::Permit;
 use crate::{Error, Result, SetupError};
@@ -305,6 +306,27 @@ impl Hasher {
             outdated: checked.outdated,
             permit,
         })
+    }
+
+    /// What is weak about a new password, if anything ([`PasswordPolicy::weakness`]). The estimate takes up to some
+    /// milliseconds, so it is made where hashes are.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the queue is full.
+    pub async fn weakness(
+        &self,
+        policy: &Arc<PasswordPolicy>,
+        password: &str,
+        context: Vec<String>,
+    ) -> Result<Option<Weakness>> {
+        let (answer, weakness) = oneshot::channel();
+        self.enqueue(Job::Estimate {
+            policy: Arc::clone(policy),
+            password: Secret::new(password.to_owned()),
+            context,
+            answer,
+        })?;
+        weakness.await.map_err(lost)
     }
 
     /// What keeps the scheme for new hashes from taking this password, if anything. To be asked before

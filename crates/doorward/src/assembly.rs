@@ -24,7 +24,7 @@ pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, S
         issuer: config.issuer.clone(),
         shared_secret: config.jwt_secret.clone(),
         hide_accounts: config.hide_accounts,
-        passwords: config.passwords()?,
+        passwords: Arc::new(config.passwords()?),
         key_overlap,
     })
 }

@@ -51,7 +51,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(confirmed) => confirmed,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
-    if let Some(fault) = call.inputs.weakness(auth, Input::NewPassword, Some(&account.profile)) {
+    if let Some(fault) = call
+        .inputs
+        .weakness(auth, Input::NewPassword, Some(&account.profile))
+        .await?
+    {
         return Ok(Outcome::invalid(vec![fault]));
     }
     let new = auth.hasher.hash(&new).await?;

@@ -6,12 +6,12 @@
 use serde_json::Value;
 
 use super::Action;
-use crate::Auth;
 use crate::account::{Profile, ProfileChange};
 use crate::hasher::PasswordLimit;
 use crate::identifier::{MAX_IDENTIFIER, is_email};
 use crate::password::{MAX_PASSWORD_CODE_POINTS, Weakness, typed};
 use crate::secret::Secret;
+use crate::{Auth, Result};
 
 /// The most code points of a password.
 pub const MAX_PASSWORD: usize = MAX_PASSWORD_CODE_POINTS;
@@ -222,8 +222,10 @@ impl Inputs {
     }
 
     /// The fault of a new password that the policy does not accept, where the contract asks for a strong one.
-    pub(super) fn weakness(&self, auth: &Auth, input: Input, profile: Option<&Profile>) -> Option<Fault> {
-        let password = self.text(input).filter(|_| self.strong_password)?;
+    pub(super) async fn weakness(&self, auth: &Auth, input: Input, profile: Option<&Profile>) -> Result<Option<Fault>> {
+        let Some(password) = self.text(input).filter(|_| self.strong_password) else {
+            return Ok(None);
+        };
         let known = [Input::Email, Input::Username, Input::FirstName, Input::LastName];
         let mut context: Vec<&str> = known.into_iter().filter_map(|input| self.text(input)).collect();
         if let Some(profile) = profile {
@@ -235,14 +237,13 @@ impl Inputs {
             ];
             context.extend(stored.into_iter().filter_map(Option::as_deref));
         }
-        auth.policy
-            .passwords
-            .weakness(password, &context)
-            .map(|weakness| Fault {
-                input,
-                attribute: Box::default(),
-                kind: FaultKind::Weak(weakness),
-            })
+        let context = context.into_iter().map(str::to_owned).collect();
+        let weakness = auth.hasher.weakness(&auth.policy.passwords, password, context).await?;
+        Ok(weakness.map(|weakness| Fault {
+            input,
+            attribute: Box::default(),
+            kind: FaultKind::Weak(weakness),
+        }))
     }
 }
 

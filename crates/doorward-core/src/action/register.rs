@@ -59,7 +59,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let Some(password) = call.inputs.password(Input::Password) else {
         return Err(Error::internal("a registration without a password passed the contract"));
     };
-    if let Some(fault) = call.inputs.weakness(auth, Input::Password, None) {
+    if let Some(fault) = call.inputs.weakness(auth, Input::Password, None).await? {
         return Ok(Outcome::invalid(vec![fault]));
     }
     let password_hash = auth.hasher.hash(&password).await?;

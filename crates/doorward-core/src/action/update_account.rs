@@ -81,7 +81,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => return Ok(Outcome::of(OutcomeKind::Gone)),
         }
     };
-    if let Some(fault) = call.inputs.weakness(auth, Input::NewPassword, Some(&account.profile)) {
+    if let Some(fault) = call
+        .inputs
+        .weakness(auth, Input::NewPassword, Some(&account.profile))
+        .await?
+    {
         return Ok(Outcome::invalid(vec![fault]));
     }
     // Hashed before anything is written, so that a busy pool leaves nothing half done.

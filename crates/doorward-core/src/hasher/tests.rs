@@ -344,3 +344,19 @@ fn metrics_tell_the_size() {
     }
     assert_eq!(pool(BCRYPT).metrics().memory_per_thread, 0);
 }
+
+#[tokio::test]
+async fn a_new_password_is_estimated_by_a_hash_thread() {
+    let hasher = pool(TINY);
+    let policy = Arc::new(PasswordPolicy::default());
+    let weakness = |password: &'static str, context: &[&str]| {
+        let context = context.iter().map(|word| (*word).to_owned()).collect();
+        hasher.weakness(&policy, password, context)
+    };
+    assert_eq!(weakness("short", &[]).await.unwrap(), Some(Weakness::TooShort));
+    assert_eq!(weakness("qwertzuiop12", &[]).await.unwrap(), Some(Weakness::Guessable));
+    let own = "ann.lee.of.example.com";
+    assert_eq!(weakness(own, &[own]).await.unwrap(), Some(Weakness::Common));
+    assert_eq!(weakness("a long enough sentence", &[]).await.unwrap(), None);
+    assert_eq!(hasher.metrics().done, 0, "an estimate is no hash");
+}

@@ -17,6 +17,7 @@ use super::phc::Argon2Hash;
 use super::queue::Queue;
 use super::stored::{Ceiling, Stored};
 use super::{Scheme, bcrypt_hash};
+use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
 use crate::{Error, Result, random};
 
@@ -37,6 +38,14 @@ pub(super) enum Job {
         /// None for the decoy.
         against: Option<PasswordHash>,
         answer: oneshot::Sender<Result<Checked>>,
+    },
+    /// No hash, but work that a thread which answers requests has no time for.
+    Estimate {
+        policy: Arc<PasswordPolicy>,
+        password: Secret,
+        /// Words that the password must not be made of.
+        context: Vec<String>,
+        answer: oneshot::Sender<Option<Weakness>>,
     },
 }
 
@@ -153,6 +162,9 @@ impl Worker {
 
     /// What a job costs, if that is a hash of Argon2.
     fn cost(&self, job: &Job) -> Option<Argon2Cost> {
+        if let Job::Estimate { .. } = job {
+            return None;
+        }
         if let Job::Verify {
             against: Some(hash), ..
         } = job
@@ -179,7 +191,18 @@ impl Worker {
                 against,
                 answer,
             } if !answer.is_closed() => self.begin_verify(password, against.as_ref(), answer),
-            Job::Hash { .. } | Job::Verify { .. } => None,
+            Job::Estimate {
+                policy,
+                password,
+                context,
+                answer,
+            } if !answer.is_closed() => {
+                let context: Vec<&str> = context.iter().map(String::as_str).collect();
+                // Whoever went during the work does not want the answer.
+                let _ = answer.send(policy.weakness(password.expose(), &context));
+                None
+            }
+            Job::Hash { .. } | Job::Verify { .. } | Job::Estimate { .. } => None,
         }
     }
 

@@ -93,7 +93,7 @@ impl World {
             issuer: "model".into(),
             shared_secret: None,
             hide_accounts: false,
-            passwords: PasswordPolicy::default(),
+            passwords: Arc::new(PasswordPolicy::default()),
             key_overlap: SESSION,
         };
         let auth = Arc::new(Auth::open(parts, policy).await.unwrap());
