@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::realm::RealmId;
 use crate::secret::Secret;
-use crate::session::{Client, SessionId};
+use crate::session::{Client, Session, SessionId};
 use crate::{Result, Timestamp, random};
 
 /// How many generations back an old token is still recognised as stolen or replayed. At one refresh in five
@@ -131,13 +131,50 @@ pub struct Rotation {
     pub at: Timestamp,
 }
 
+/// The last rotation of a session, as the store keeps it.
+#[derive(Debug)]
+pub struct LastRotation {
+    /// SHA-256 of the token that it took.
+    pub previous: [u8; 32],
+    /// When.
+    pub at: Timestamp,
+    /// From whom.
+    pub client: Client,
+}
+
+impl Rotation {
+    /// The longest life of the session in milliseconds, small enough that a store can add it to any time.
+    pub fn lifetime_ms(&self) -> i64 {
+        const MOST: i64 = i64::MAX / 4;
+        i64::try_from(self.lifetime.as_millis()).unwrap_or(MOST).min(MOST)
+    }
+
+    /// What becomes of a token that is not the current one of a living session: a repetition is the last rotation
+    /// once more, the same token from the same client a moment later.
+    pub fn not_current(&self, session: Session, current: [u8; 32], last: Option<&LastRotation>) -> RotationOutcome {
+        let repeats = |last: &LastRotation| {
+            last.previous == self.presented
+                && current == self.successor
+                && last.client == self.client
+                && self.at < last.at.plus(self.grace)
+        };
+        if last.is_some_and(repeats) {
+            return RotationOutcome::Repeated(session);
+        }
+        RotationOutcome::NotCurrent {
+            account: session.account,
+            current,
+        }
+    }
+}
+
 /// What became of a presented refresh token.
 #[derive(Debug)]
 pub enum RotationOutcome {
     /// It was the current one; the successor is current now. The session as it is after that.
-    Rotated(crate::session::Session),
+    Rotated(Session),
     /// It was the current one a moment ago, for the same client: give the same successor again.
-    Repeated(crate::session::Session),
+    Repeated(Session),
     /// The session lives and this is another token's hash; the current hash tells whether it is an old one.
     NotCurrent {
         /// Whose session it is.

@@ -4,11 +4,8 @@
 //! that the token has become the predecessor, and a loser that is the same client is given what the winner was
 //! given.
 
-use std::time::Duration;
-
 use doorward_core::Timestamp;
-use doorward_core::refresh::{Rotation, RotationOutcome};
-use doorward_core::session::Client;
+use doorward_core::refresh::{LastRotation, Rotation, RotationOutcome};
 use tokio_postgres::Row;
 
 use super::fault::Fault;
@@ -28,19 +25,9 @@ const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used
      refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 
-/// The longest life of a session that SQL is asked to add to a time, in milliseconds: no sum overflows.
-const MAX_LIFETIME: i64 = i64::MAX / 4;
-
-/// The last rotation of a session: which token it took, when, and from whom.
-struct LastRotation {
-    previous: [u8; 32],
-    at: Timestamp,
-    client: Client,
-}
-
 /// Two statements and no transaction around them: the second runs only if the first has changed nothing.
 pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationOutcome, Fault> {
-    let lifetime = milliseconds(rotation.lifetime);
+    let lifetime = rotation.lifetime_ms();
     let rotated = link
         .maybe(
             ROTATE,
@@ -66,21 +53,7 @@ pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationO
         return Ok(RotationOutcome::Unknown);
     };
     let (session, current) = (session(&row)?, row::bytes(&row, 7)?);
-    if last_rotation(&row)?.is_some_and(|last| repeats(rotation, &current, &last)) {
-        return Ok(RotationOutcome::Repeated(session));
-    }
-    Ok(RotationOutcome::NotCurrent {
-        account: session.account,
-        current,
-    })
-}
-
-/// Whether this is the last rotation once more: the same token, from the same client, a moment later.
-fn repeats(rotation: &Rotation, current: &[u8; 32], last: &LastRotation) -> bool {
-    last.previous == rotation.presented
-        && *current == rotation.successor
-        && last.client == rotation.client
-        && rotation.at < last.at.plus(rotation.grace)
+    Ok(rotation.not_current(session, current, last_rotation(&row)?.as_ref()))
 }
 
 fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {
@@ -92,10 +65,4 @@ fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {
         at: Timestamp(at),
         client: client(row, 10)?,
     }))
-}
-
-fn milliseconds(lifetime: Duration) -> i64 {
-    i64::try_from(lifetime.as_millis())
-        .unwrap_or(MAX_LIFETIME)
-        .min(MAX_LIFETIME)
 }

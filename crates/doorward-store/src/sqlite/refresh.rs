@@ -3,11 +3,8 @@
 //! The surprise: who loses a race for a token is not told so. The winner's write makes the token the
 //! predecessor, and a loser that is the same client is given what the winner was given.
 
-use std::time::Duration;
-
 use doorward_core::Timestamp;
-use doorward_core::refresh::{Rotation, RotationOutcome};
-use doorward_core::session::Client;
+use doorward_core::refresh::{LastRotation, Rotation, RotationOutcome};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::session::{client, session};
@@ -27,18 +24,8 @@ const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[ROTATE, CURRENT];
 
-/// The longest life of a session that SQL is asked to add to a time, in milliseconds: no sum overflows.
-const MAX_LIFETIME: i64 = i64::MAX / 4;
-
-/// The last rotation of a session: which token it took, when, and from whom.
-struct LastRotation {
-    previous: [u8; 32],
-    at: Timestamp,
-    client: Client,
-}
-
 pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::Result<RotationOutcome> {
-    let lifetime = milliseconds(rotation.lifetime);
+    let lifetime = rotation.lifetime_ms();
     let rotated = connection.prepare_cached(ROTATE)?.query_row(
         params![
             rotation.successor,
@@ -62,21 +49,7 @@ pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::
     let Some((session, current, last)) = found.optional()? else {
         return Ok(RotationOutcome::Unknown);
     };
-    if last.is_some_and(|last| repeats(rotation, &current, &last)) {
-        return Ok(RotationOutcome::Repeated(session));
-    }
-    Ok(RotationOutcome::NotCurrent {
-        account: session.account,
-        current,
-    })
-}
-
-/// Whether this is the last rotation once more: the same token, from the same client, a moment later.
-fn repeats(rotation: &Rotation, current: &[u8; 32], last: &LastRotation) -> bool {
-    last.previous == rotation.presented
-        && *current == rotation.successor
-        && last.client == rotation.client
-        && rotation.at < last.at.plus(rotation.grace)
+    Ok(rotation.not_current(session, current, last.as_ref()))
 }
 
 fn last_rotation(row: &Row<'_>) -> rusqlite::Result<Option<LastRotation>> {
@@ -88,10 +61,4 @@ fn last_rotation(row: &Row<'_>) -> rusqlite::Result<Option<LastRotation>> {
         at: Timestamp(at),
         client: client(row, 10)?,
     }))
-}
-
-fn milliseconds(lifetime: Duration) -> i64 {
-    i64::try_from(lifetime.as_millis())
-        .unwrap_or(MAX_LIFETIME)
-        .min(MAX_LIFETIME)
 }
