@@ -58,7 +58,7 @@ pub struct Contract {
     pub routes: Vec<Route>,
     /// The contract-wide answers.
     pub answers: WideAnswers,
-    /// The file's own text, to start another one from.
+    /// The file's own text: two mounts with one text are one contract in two places.
     pub source: String,
 }
 

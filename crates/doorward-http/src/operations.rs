@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::engine::Engine;
 
-/// For how long others may keep the public keys. A new key signs at once, and a verifier that meets an unknown
+/// For how long others may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
 /// `kid` asks again.
 const JWKS_MAX_AGE: &str = "public, max-age=300";
 
