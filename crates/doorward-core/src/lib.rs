@@ -10,6 +10,7 @@ pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod error;
+pub mod forward_auth;
 pub mod hasher;
 pub mod identifier;
 pub mod key;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use doorward_core::action::{Call, Outcome};
 use doorward_core::session::Client;
 use doorward_core::{Auth, Error, SetupError};
@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::contract::Route;
 use crate::contract::render::{Filling, WordedFault};
 use crate::contract::wide::Wide;
+use crate::forward_auth::SignInPages;
 use crate::metrics::Metrics;
 use crate::settings::{Network, Settings};
 
@@ -33,10 +34,12 @@ mod request;
 mod strict_json;
 mod table;
 
-pub(crate) use answer::COMMON_HEADERS;
+pub(crate) use answer::{COMMON_HEADERS, common_headers};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
+pub(crate) use presented::tokens_of_realm;
 pub use request::RequestFacts;
+pub(crate) use request::is_from_proxy;
 pub(crate) use table::full_path;
 use table::{Found, Table};
 
@@ -46,8 +49,9 @@ pub(crate) struct Engine {
     pub(crate) mounts: Vec<Arc<Mounted>>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    pub(crate) sign_in: SignInPages,
+    pub(crate) proxies: Vec<Network>,
     table: Table,
-    proxies: Vec<Network>,
 }
 
 /// The answer to a request and what the log says about it.
@@ -76,10 +80,34 @@ impl Engine {
             table: Table::new(&mounted)?,
             mounts: mounted,
             metrics: Metrics::default(),
+            sign_in: SignInPages::new(&settings.sign_in)?,
             auth,
             settings,
             proxies,
         })
+    }
+
+    /// Counts a request and writes its line. The names are those of its contract, its action and its outcome.
+    pub(crate) fn record(
+        &self,
+        facts: &RequestFacts,
+        (contract, action, outcome): (&str, &'static str, &'static str),
+        status: StatusCode,
+        started: Instant,
+    ) {
+        let took = self.auth.clock().instant().duration_since(started);
+        self.metrics.request(contract, action, status, took);
+        tracing::info!(
+            target: "request",
+            id = facts.id,
+            method = %facts.method,
+            path = facts.path,
+            status = status.as_u16(),
+            contract,
+            action,
+            outcome,
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        );
     }
 
     async fn answer(&self, facts: &RequestFacts, request: Request<Body>) -> Option<Answered<'_>> {
@@ -99,7 +127,7 @@ impl Engine {
             }
             Found::WrongMethod { methods, .. } => {
                 let mut answered = self.refuse(facts, mounted, None, Wide::MethodNotAllowed, None);
-                if answered.response.status() == axum::http::StatusCode::METHOD_NOT_ALLOWED {
+                if answered.response.status() == StatusCode::METHOD_NOT_ALLOWED {
                     answer::allow(&mut answered.response, methods);
                 }
                 answered
@@ -318,28 +346,15 @@ pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Bo
     let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
     let Some(answered) = engine.answer(&facts, request).await else {
         // Nothing is mounted at all.
-        return answer::bare(axum::http::StatusCode::NOT_FOUND);
+        return answer::bare(StatusCode::NOT_FOUND);
     };
     let mut response = answered.response;
-    answer::common_headers(&mut response, &facts.id);
-    let contract = answered.mounted.contract.name.as_str();
-    engine
-        .metrics
-        .request(contract, answered.action, response.status(), elapsed(&engine, started));
-    tracing::info!(
-        target: "request",
-        id = facts.id,
-        method = %facts.method,
-        path = facts.path,
-        status = response.status().as_u16(),
-        contract,
-        action = answered.action,
-        outcome = answered.outcome,
-        micros = u64::try_from(elapsed(&engine, started).as_micros()).unwrap_or(u64::MAX),
+    common_headers(&mut response, &facts.id);
+    let names = (
+        answered.mounted.contract.name.as_str(),
+        answered.action,
+        answered.outcome,
     );
+    engine.record(&facts, names, response.status(), started);
     response
-}
-
-fn elapsed(engine: &Engine, started: Instant) -> std::time::Duration {
-    engine.auth.clock().instant().duration_since(started)
 }

@@ -7,6 +7,7 @@ pub mod contract;
 mod diagnostic;
 mod docs;
 pub mod engine;
+mod forward_auth;
 mod metrics;
 mod openapi;
 mod operations;
@@ -25,12 +26,14 @@ pub use settings::{SecureCookies, Settings};
 use engine::Engine;
 
 /// A router that serves these contracts and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs` and
-/// `/.well-known/jwks.json`. It can be nested into another application's router.
+/// `/.well-known/jwks.json` and `/v1/verify`. It can be nested into another application's router.
 ///
 /// # Errors
 /// When two contracts claim one route, a setting makes no sense, or the store cannot answer.
 pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> Result<Router, SetupError> {
     let engine = Arc::new(Engine::new(auth, mounts, settings).await?);
-    let router = operations::routes(&engine).merge(docs::routes(&engine));
+    let router = operations::routes(&engine)
+        .merge(docs::routes(&engine))
+        .merge(forward_auth::routes());
     Ok(router.fallback(engine::serve).with_state(engine))
 }

@@ -14,8 +14,10 @@ pub struct Settings {
     /// Origins whose pages may read answers, for every contract; `loopback` stands for every origin on a
     /// loopback name.
     pub origins: Vec<String>,
-    /// Addresses or networks (CIDR) of proxies whose `X-Forwarded-For` is believed.
+    /// Addresses or networks (CIDR) of proxies whose `X-Forwarded-…` are believed.
     pub trusted_proxies: Vec<String>,
+    /// The sign-in pages that a proxy may have a browser sent to.
+    pub sign_in: Vec<String>,
     /// Whether cookies are `Secure`.
     pub secure_cookies: SecureCookies,
     /// How long a body may take to arrive.
@@ -31,6 +33,7 @@ impl Default for Settings {
         Self {
             origins: vec![LOOPBACK.to_owned()],
             trusted_proxies: Vec::new(),
+            sign_in: Vec::new(),
             secure_cookies: SecureCookies::Auto,
             body_timeout: Duration::from_secs(10),
             switches: Vec::new(),

@@ -39,8 +39,10 @@ pub struct Config {
     pub contracts: Vec<Placement>,
     /// The origins whose pages may read answers; the word `loopback` stands for every origin on this machine.
     pub origins: Vec<String>,
-    /// Addresses or CIDR networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Addresses or CIDR networks whose `X-Forwarded-…` headers are believed.
     pub trusted_proxies: Vec<String>,
+    /// The sign-in pages that a proxy may have a browser sent to, by `/v1/verify?sign_in=…`.
+    pub sign_in: Vec<String>,
     /// Whether cookies are `Secure`.
     pub secure_cookies: SecureCookies,
     /// Switches of contracts to turn on, as `contract.switch`.
@@ -111,6 +113,7 @@ impl Default for Config {
             contracts: Vec::new(),
             origins: vec!["loopback".into()],
             trusted_proxies: Vec::new(),
+            sign_in: Vec::new(),
             secure_cookies: SecureCookies::Auto,
             switches: Vec::new(),
             hide_accounts: false,
@@ -221,6 +224,7 @@ impl Config {
         Settings {
             origins: self.origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
+            sign_in: self.sign_in.clone(),
             secure_cookies: self.secure_cookies,
             body_timeout: self.body_timeout,
             switches: self.switches.clone(),

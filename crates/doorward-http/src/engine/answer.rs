@@ -103,7 +103,7 @@ pub(crate) const COMMON_HEADERS: [(HeaderName, &str); 4] = [
 ];
 
 /// Adds them, and the id of the request.
-pub(super) fn common_headers(response: &mut Response<Body>, id: &str) {
+pub(crate) fn common_headers(response: &mut Response<Body>, id: &str) {
     const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {

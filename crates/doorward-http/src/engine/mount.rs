@@ -25,9 +25,9 @@ pub struct Mount {
 pub(crate) struct Mounted {
     pub(crate) contract: Arc<Contract>,
     pub(crate) prefix: String,
-    pub(super) realm: Realm,
+    pub(crate) realm: Realm,
     pub(super) grant: Grant,
-    pub(super) origins: Origins,
+    pub(crate) origins: Origins,
     /// The switches that are on.
     pub(super) switches: Vec<String>,
 }

@@ -17,7 +17,7 @@ const PREFLIGHT_MAX_AGE: &str = "600";
 
 /// The origins whose pages may read answers.
 #[derive(Debug)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     allowed: Vec<String>,
     loopback: bool,
 }
@@ -55,13 +55,19 @@ impl Origins {
         Ok(Self { allowed, loopback })
     }
 
-    fn allows(&self, origin: &str) -> bool {
+    /// Whether pages of this origin may read answers.
+    pub(crate) fn allows(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
         self.allowed.contains(&origin)
             || self.loopback
                 && origin
                     .split_once("://")
                     .is_some_and(|(_, host)| is_loopback(host_name(host)))
+    }
+
+    /// Whether a page of another site, which is not listed, had the browser send a request with these headers.
+    pub(super) fn is_foreign(&self, headers: &HeaderMap) -> bool {
+        self.judge(headers, &Method::GET).is_foreign
     }
 
     pub(super) fn judge(&self, headers: &HeaderMap, method: &Method) -> Judged {

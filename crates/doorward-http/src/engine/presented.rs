@@ -5,13 +5,44 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use doorward_core::secret::Secret;
 use doorward_core::token::{MAX_PRESENTED, Presented};
 
+use super::Mounted;
 use crate::contract::{Contract, TokenSource};
 
 /// The tokens that came. Without `cookies`, cookies do not count: the request comes from a page of another
 /// site, which can send the browser's cookies but cannot know them.
 pub(super) fn tokens(contract: &Contract, headers: &HeaderMap, cookies_count: bool, wanted: bool) -> Presented {
+    let sources = contract.token.sources.iter().filter(|_| wanted);
+    found(sources.filter(|source| cookies_count || !is_cookie(source)), headers)
+}
+
+/// The tokens in the places where any of the mounted contracts of a realm looks, and in `Authorization: Bearer`.
+/// The cookies of a contract do not count where it would not count them itself: on a request of `unsafe_method` from
+/// a page of another site.
+pub(crate) fn tokens_of_realm<'m>(
+    mounts: impl Iterator<Item = &'m Mounted>,
+    headers: &HeaderMap,
+    unsafe_method: bool,
+) -> Presented {
+    let bearer = TokenSource::Scheme("Bearer".to_owned());
+    let mut sources = vec![&bearer];
+    for mounted in mounts {
+        let cookies_count = !unsafe_method || !mounted.origins.is_foreign(headers);
+        for source in &mounted.contract.token.sources {
+            if (cookies_count || !is_cookie(source)) && !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+    }
+    found(sources.into_iter(), headers)
+}
+
+fn is_cookie(source: &TokenSource) -> bool {
+    matches!(source, TokenSource::Cookie(_))
+}
+
+fn found<'s>(sources: impl Iterator<Item = &'s TokenSource>, headers: &HeaderMap) -> Presented {
     let mut presented = Presented::default();
-    for source in contract.token.sources.iter().filter(|_| wanted) {
+    for source in sources {
         match source {
             TokenSource::Scheme(word) => presented.0.extend(authorization(headers).filter_map(|value| {
                 let (scheme, token) = value.split_once(' ')?;
@@ -24,14 +55,13 @@ pub(super) fn tokens(contract: &Contract, headers: &HeaderMap, cookies_count: bo
                 let bare = !value.contains(' ');
                 bare.then_some(value).and_then(token_text)
             })),
-            TokenSource::Cookie(name) if cookies_count => {
+            TokenSource::Cookie(name) => {
                 presented.0.extend(
                     cookies(headers)
                         .filter(|(is, _)| is == name)
                         .filter_map(|(_, v)| token_text(v)),
                 );
             }
-            TokenSource::Cookie(_) => {}
         }
     }
     presented.0.truncate(MAX_PRESENTED);

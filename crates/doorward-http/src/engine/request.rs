@@ -29,7 +29,7 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
-    pub(super) fn new(request: &Request<Body>, secure_cookies: SecureCookies) -> Self {
+    pub(crate) fn new(request: &Request<Body>, secure_cookies: SecureCookies) -> Self {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
@@ -38,6 +38,12 @@ impl RequestFacts {
             secure: cookie::secure(secure_cookies, request.headers(), request.uri()),
         }
     }
+}
+
+/// Whether the peer is a proxy that is believed.
+pub(crate) fn is_from_proxy(parts: &Parts, proxies: &[Network]) -> bool {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.is_some_and(|peer| proxies.iter().any(|network| network.contains(peer.0.ip())))
 }
 
 /// Who calls: the peer, or whom the trusted proxies before it name.

@@ -13,7 +13,14 @@ use super::Mounted;
 use crate::contract::Place;
 
 /// Paths that are the server's own.
-const RESERVED: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/docs", "/.well-known/jwks.json"];
+const RESERVED: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/.well-known/jwks.json",
+    "/v1/verify",
+];
 
 /// Every route by path.
 pub(super) struct Table {

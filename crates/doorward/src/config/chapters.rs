@@ -51,8 +51,19 @@ pub(super) const SERVING: &[Setting] = &[
             at: |config| &mut config.trusted_proxies,
             of: "addresses or CIDR networks",
         },
-        about: "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Without them, all \
-                clients behind a proxy share one address and its limits.",
+        about: "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and what they say at \
+                `/v1/verify` of the request that they ask about. Without them, all clients behind a proxy share one \
+                address and its limits.",
+    },
+    Setting {
+        name: "sign_in",
+        kind: Kind::List {
+            at: |config| &mut config.sign_in,
+            of: "addresses of pages as in `https://app.example.com/sign-in`",
+        },
+        about: "The sign-in pages to which `/v1/verify?sign_in=ADDRESS` may send a browser that has no good token. \
+                The address that somebody wanted is told to the page as `return_to`, if it is of the page's own \
+                origin or of one in `origins`.",
     },
     Setting {
         name: "secure_cookies",

@@ -195,7 +195,7 @@ pub(crate) fn read_answer(connection: &mut TcpStream, is_head: bool) -> io::Resu
 }
 
 /// Everything up to the empty line, without it. Byte by byte, so that nothing of the body is taken.
-fn read_head(connection: &mut TcpStream) -> io::Result<String> {
+pub(crate) fn read_head(connection: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

@@ -24,6 +24,7 @@ mod log;
 mod model;
 mod operator;
 mod postgres;
+mod proxies;
 mod races;
 mod restart;
 mod server;

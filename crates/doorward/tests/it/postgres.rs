@@ -220,8 +220,11 @@ fn a_node_without_its_database_refuses_and_comes_back() {
         assert_eq!(answer.json(), json!({"message": "the server cannot answer now"}));
         assert!(answer.header("retry-after").is_some(), "{answer}");
     }
-    let ready = Request::get("/readyz").send(node.address);
-    assert_eq!(ready.status, 503, "{ready}");
+    for path in ["/readyz", "/v1/verify"] {
+        let answer = Request::get(path).bearer(&token).send(node.address);
+        assert_eq!(answer.status, 503, "{answer}");
+        assert_eq!(answer.header("retry-after").is_some(), path == "/v1/verify", "{answer}");
+    }
     assert_eq!(Request::get("/healthz").send(node.address).status, 200);
     server.control("start");
     // By itself, and soon; when it never does, the test runner loses patience.
