@@ -23,6 +23,10 @@ use crate::throttle::{Subject, Throttle};
 use crate::token::{MAX_PRESENTED, NewToken, Presented, Tokens, Verified};
 use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
 
+mod keys;
+
+use self::keys::Learned;
+
 /// How many endings are read from the store at a time.
 const ENDED_PAGE: usize = 10_000;
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
@@ -99,6 +103,7 @@ pub struct Auth {
     pub(crate) policy: Policy,
     pub(crate) rotation: RotationSecret,
     tokens: Tokens,
+    learned: Learned,
     ended: Revocations,
 }
 
@@ -133,6 +138,7 @@ impl Auth {
             .map_err(unavailable)?;
         let auth = Self {
             tokens: Tokens::new(policy.issuer.clone(), ring),
+            learned: Learned::default(),
             ended: Revocations::default(),
             rotation: RotationSecret::new(&rotation),
             store,
@@ -167,15 +173,7 @@ impl Auth {
             }
         }
         self.ended.confirm(asked);
-        if self.policy.shared_secret.is_none() {
-            let stored = self.store.signing_keys().await?;
-            let known = self.tokens.ring();
-            let names = known.public().into_iter().map(|key| key.id);
-            if !names.eq(stored.iter().map(|key| key.id.clone())) {
-                self.tokens.replace_ring(KeyRing::es256(&stored)?);
-            }
-        }
-        Ok(())
+        self.learn_keys().await
     }
 
     /// Forgets what can be forgotten: dead sessions, their endings, keys whose tokens are all dead.
@@ -245,12 +243,12 @@ impl Auth {
     /// stale cookie does not beat a good header.
     ///
     /// # Errors
-    /// When memory is too old to say whether a session lives, and the store cannot say it either.
+    /// When memory is too old to say whether a session lives or a key is known, and the store cannot say it either.
     pub(crate) async fn authenticate(&self, realm: &Realm, presented: &Presented) -> Result<Authentication> {
         let now = self.clock.now();
         let mut answer = Authentication::None;
         for token in presented.0.iter().take(MAX_PRESENTED) {
-            let Some(verified) = self.tokens.verify(token, realm, now) else {
+            let Some(verified) = self.verify(token, realm, now).await? else {
                 if matches!(answer, Authentication::None) {
                     answer = Authentication::Bad;
                 }

@@ -170,10 +170,15 @@ impl Tokens {
         (verified.expires_at > now && *verified.audience == *realm.name).then_some(verified)
     }
 
+    /// Whether it is a token that names a key which is not in the ring.
+    pub fn lacks_key_of(&self, token: &Secret) -> bool {
+        let token = token.expose();
+        token.len() <= MAX_TOKEN && header(token).is_some_and(|header| self.ring.load().find(&header.kid).is_none())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place that verifies")]
     fn verify_signature(&self, token: &str, now: Timestamp) -> Option<Verified> {
-        let (header, _) = token.split_once('.')?;
-        let header: StrictHeader = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let header = header(token)?;
         let ring = self.ring.load();
         let key = ring.find(&header.kid)?;
         if header.alg != key.algorithm || header.typ != TYP {
@@ -196,6 +201,12 @@ impl Tokens {
             audience: claims.aud.into(),
         })
     }
+}
+
+/// What the header says, if it is one that we make.
+fn header(token: &str) -> Option<StrictHeader> {
+    let (header, _) = token.split_once('.')?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()
 }
 
 #[cfg(test)]
