@@ -4,7 +4,7 @@
 //! it, and the answer is what counts.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::Duration;
@@ -109,8 +109,13 @@ impl Request {
         self
     }
 
-    /// The bytes on the wire.
+    /// The bytes on the wire, with the wish that the server close the connection.
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.clone().header("Connection", "close").kept()
+    }
+
+    /// The bytes on the wire, for a connection that is used again.
+    pub(crate) fn kept(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -118,7 +123,7 @@ impl Request {
         if let Some(body) = &self.body {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
-        head.push_str("Connection: close\r\n\r\n");
+        head.push_str("\r\n");
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
         bytes
@@ -141,6 +146,26 @@ pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
     }
 }
 
+/// A connection that is used for one request after another.
+pub(crate) struct Line(BufReader<TcpStream>);
+
+impl Line {
+    /// Opens one on which nobody waits longer than `patience` for bytes.
+    pub(crate) fn open(to: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let connection = TcpStream::connect_timeout(&to, patience)?;
+        connection.set_read_timeout(Some(patience))?;
+        connection.set_write_timeout(Some(patience))?;
+        connection.set_nodelay(true)?;
+        Ok(Self(BufReader::new(connection)))
+    }
+
+    /// Sends a request and reads its answer. After an error the line is of no more use.
+    pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Answer> {
+        self.0.get_mut().write_all(&request.kept())?;
+        read_answer(&mut self.0, false)
+    }
+}
+
 /// Sends bytes, says that no more will come, and reads what is answered, if anything is.
 pub(crate) fn last_words(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
     let mut connection = connect(to)?;
@@ -160,7 +185,7 @@ pub(crate) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Reads one answer. Leaves the connection usable for the next one when the answer has a length.
-pub(crate) fn read_answer(connection: &mut TcpStream, is_head: bool) -> io::Result<Answer> {
+pub(crate) fn read_answer(connection: &mut impl Read, is_head: bool) -> io::Result<Answer> {
     let head = read_head(connection)?;
     let mut lines = head.split("\r\n");
     let status_line = lines.next().unwrap_or_default();
@@ -195,7 +220,7 @@ pub(crate) fn read_answer(connection: &mut TcpStream, is_head: bool) -> io::Resu
 }
 
 /// Everything up to the empty line, without it. Byte by byte, so that nothing of the body is taken.
-pub(crate) fn read_head(connection: &mut TcpStream) -> io::Result<String> {
+pub(crate) fn read_head(connection: &mut impl Read) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -210,7 +235,7 @@ pub(crate) fn read_head(connection: &mut TcpStream) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-fn read_exactly(connection: &mut TcpStream, length: u64) -> io::Result<Vec<u8>> {
+fn read_exactly(connection: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     connection.take(length.min(MAX_ANSWER)).read_to_end(&mut body)?;
     if body.len() as u64 == length {
@@ -219,7 +244,7 @@ fn read_exactly(connection: &mut TcpStream, length: u64) -> io::Result<Vec<u8>> 
     Err(io::Error::other(format!("{} of {length} bytes came", body.len())))
 }
 
-fn read_chunks(connection: &mut TcpStream) -> io::Result<Vec<u8>> {
+fn read_chunks(connection: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let size = read_line(connection)?;
@@ -232,7 +257,7 @@ fn read_chunks(connection: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
-fn read_line(connection: &mut TcpStream) -> io::Result<String> {
+fn read_line(connection: &mut impl Read) -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
     while !line.ends_with(b"\r\n") {

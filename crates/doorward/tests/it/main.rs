@@ -15,6 +15,7 @@
     reason = "in a test the panic is the message"
 )]
 
+mod cluster;
 mod documents;
 mod hashes;
 mod hostile;

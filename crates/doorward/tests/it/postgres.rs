@@ -2,8 +2,6 @@
 //!
 //! The surprise: the server is that of the store's own tests, and its source is there.
 
-use std::time::{Duration, Instant};
-
 use doorward_core::{Timestamp, random};
 use serde_json::json;
 
@@ -15,16 +13,16 @@ mod moving;
 
 #[path = "../../../doorward-store/tests/it/postgres/server.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the tests of the store use all of it")]
-mod server;
+pub(crate) mod server;
 
 #[expect(clippy::disallowed_types, reason = "what many tests share has no other place")]
 static SERVER: std::sync::LazyLock<server::Server> = std::sync::LazyLock::new(server::Server::start);
 
 /// An empty database on the one server, which is removed when dropped.
-struct Database(String);
+pub(crate) struct Database(String);
 
 impl Database {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = format!("test_{}", random::uuid(Timestamp(0)).unwrap().simple());
         SERVER.sql("postgres", &format!("CREATE DATABASE {name}"));
         Self(name)
@@ -34,7 +32,8 @@ impl Database {
         SERVER.url(&self.0).to_string()
     }
 
-    fn setup(&self) -> Setup {
+    /// A node on it, not yet started.
+    pub(crate) fn setup(&self) -> Setup {
         Setup::new().setting("database", &self.url())
     }
 }
@@ -156,52 +155,6 @@ fn accounts_sessions_and_endings_outlive_the_process() {
     let server = server.kill_and_restart();
     assert_eq!(profile(&server, &lives), 200);
     assert_eq!(profile(&server, &ended), 401);
-}
-
-/// Registered on one node, logged in on another, logged out on a third, refused on all.
-#[test]
-fn three_nodes_share_one_database() {
-    let database = Database::new();
-    let nodes = [(); 3].map(|()| database.setup().start());
-    let [one, two, three] = &nodes;
-    let first = register(one, "ann@example.com");
-    let body = json!({"email": "ann@example.com", "password": "ann-pass-1"});
-    let token = Request::post("/users/users/login", &body)
-        .send(two.address)
-        .member("token");
-    for node in &nodes {
-        assert_eq!(profile(node, &first), 200);
-        assert_eq!(profile(node, &token), 200);
-    }
-    assert_eq!(logout(three, &token), "User has been logged out.");
-    assert_eq!(profile(three, &token), 401, "at once where it was asked for");
-    for node in &nodes {
-        // Asked until it is; when it never is, the test runner loses patience.
-        while profile(node, &token) != 401 {}
-        assert_eq!(profile(node, &first), 200, "the other session goes on");
-    }
-}
-
-/// How long a node may go on by memory alone: the documented bound.
-const BOUND: Duration = Duration::from_secs(1);
-
-/// A node that was stopped for longer than the bound has missed what happened, and must not answer by what it
-/// remembers: its very first answer has to know of the logout.
-#[test]
-fn a_node_that_was_paused_asks_before_it_trusts_its_memory() {
-    let database = Database::new();
-    let (one, other) = (database.setup().start(), database.setup().start());
-    let (token, lives) = (register(&one, "ann@example.com"), register(&one, "bob@example.com"));
-    assert_eq!(profile(&one, &token), 200, "it is remembered");
-    one.signal("STOP");
-    let paused = Instant::now();
-    assert_eq!(logout(&other, &token), "User has been logged out.");
-    while paused.elapsed() <= BOUND {
-        assert_eq!(profile(&other, &lives), 200);
-    }
-    one.signal("CONT");
-    assert_eq!(profile(&one, &token), 401);
-    assert_eq!(profile(&one, &lives), 200);
 }
 
 /// What cannot be answered safely is refused, in the contract's words and with a time to try again.
