@@ -17,6 +17,7 @@
 
 mod cluster;
 mod documents;
+mod faults;
 mod hashes;
 mod hostile;
 mod http;

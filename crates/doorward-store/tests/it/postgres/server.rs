@@ -175,7 +175,7 @@ fn parse(url: &str) -> PostgresUrl {
 }
 
 /// Who the server runs as, if we are the superuser: it refuses to run as that.
-fn unprivileged() -> Option<String> {
+pub fn unprivileged() -> Option<String> {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return None;
     }
@@ -187,7 +187,7 @@ fn unprivileged() -> Option<String> {
 }
 
 /// A program of PostgreSQL, or of the system, run as somebody.
-fn as_user(user: Option<&str>, program: &str) -> Command {
+pub fn as_user(user: Option<&str>, program: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", r#"PATH="$0:$PATH" exec "$@""#]).arg(programs());
     if let Some(user) = user {
