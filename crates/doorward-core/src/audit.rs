@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::account::AccountId;
+use crate::client::ClientId;
 use crate::session::{Client, SessionId};
 
 /// Something that happened.
@@ -34,6 +35,10 @@ pub enum Event {
     AccountDeleted,
     /// A new signing key was made.
     KeyRotated,
+    /// A service may ask from now on.
+    ClientAdded,
+    /// A service may not ask any more.
+    ClientRemoved,
 }
 
 impl Event {
@@ -51,6 +56,8 @@ impl Event {
             Self::AccountEnabled => "account_enabled",
             Self::AccountDeleted => "account_deleted",
             Self::KeyRotated => "key_rotated",
+            Self::ClientAdded => "client_added",
+            Self::ClientRemoved => "client_removed",
         }
     }
 }
@@ -67,4 +74,11 @@ pub fn record(event: Event, account: Option<AccountId>, session: Option<SessionI
         }
         _ => tracing::info!(target: "audit", account, session, address, "{}", event.name()),
     }
+}
+
+/// Writes to the log what happened to a client, or what one did to a session.
+pub fn record_client(event: Event, client: ClientId, account: Option<AccountId>, session: Option<SessionId>) {
+    let account = account.map(tracing::field::display);
+    let session = session.map(tracing::field::display);
+    tracing::info!(target: "audit", %client, account, session, "{}", event.name());
 }

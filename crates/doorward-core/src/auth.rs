@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use crate::account::{Account, AccountId};
 use crate::action::{Claims, IssuedToken};
+use crate::client::Clients;
 use crate::hasher::{Hasher, Verdict};
 use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
@@ -27,8 +29,6 @@ mod keys;
 
 use self::keys::Learned;
 
-/// How many endings are read from the store at a time.
-const ENDED_PAGE: usize = 10_000;
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
 const PURGE_PAGE: usize = 1_000;
 
@@ -102,9 +102,11 @@ pub struct Auth {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) rotation: RotationSecret,
+    pub(crate) clients: Clients,
     tokens: Tokens,
     learned: Learned,
     ended: Revocations,
+    ended_here: Arc<Notify>,
 }
 
 impl Auth {
@@ -140,7 +142,9 @@ impl Auth {
             tokens: Tokens::new(policy.issuer.clone(), ring),
             learned: Learned::default(),
             ended: Revocations::default(),
+            ended_here: Arc::default(),
             rotation: RotationSecret::new(&rotation),
+            clients: Clients::default(),
             store,
             hasher,
             throttle,
@@ -164,15 +168,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn catch_up(&self) -> Result<()> {
-        let asked = self.clock.running();
-        loop {
-            let ended = self.store.ended_sessions(self.ended.caught_up_to(), ENDED_PAGE).await?;
-            self.ended.catch_up(&ended);
-            if ended.len() < ENDED_PAGE {
-                break;
-            }
-        }
-        self.ended.confirm(asked);
+        self.catch_up_endings().await?;
         self.learn_keys().await
     }
 
@@ -227,6 +223,12 @@ impl Auth {
     /// The mirror of ended sessions, for its metrics.
     pub fn ended_sessions(&self) -> &Revocations {
         &self.ended
+    }
+
+    /// Wakes whoever catches up, when sessions have ended by this process: those who follow the endings in the
+    /// order of their sequence hear of them from there.
+    pub fn ended_here(&self) -> Arc<Notify> {
+        Arc::clone(&self.ended_here)
     }
 
     /// How many verified tokens are remembered.
@@ -353,5 +355,6 @@ impl Auth {
     /// Makes endings known that are committed: from here on no check of this process accepts their tokens.
     pub(crate) fn ended(&self, ended: &[EndedSession]) {
         self.ended.add(ended);
+        self.ended_here.notify_one();
     }
 }

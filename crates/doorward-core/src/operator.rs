@@ -1,11 +1,12 @@
-//! What an operator does to accounts, from the command line.
+//! What an operator does to accounts and clients, from the command line.
 //!
 //! The surprise: no password of the account is asked for. Who runs these commands can read the database anyway.
 
 use uuid::Uuid;
 
 use crate::account::{Account, AccountId, Profile};
-use crate::audit::{Event, record};
+use crate::audit::{Event, record, record_client};
+use crate::client::{Client, ClientId, ClientSecret};
 use crate::identifier::Canonical;
 use crate::realm::Realm;
 use crate::secret::Secret;
@@ -109,6 +110,37 @@ impl Auth {
     pub async fn delete_account(&self, id: AccountId) -> Result<bool> {
         let ended = self.store.delete_account(id, self.clock.now()).await?;
         Ok(self.settle(Event::AccountDeleted, id, ended))
+    }
+
+    /// Makes a client, with a secret that nobody will be able to show again.
+    ///
+    /// # Errors
+    /// When the store cannot answer or there are no random bytes.
+    pub async fn add_client(&self, name: &str) -> Result<(ClientId, ClientSecret)> {
+        let secret = ClientSecret::generate()?;
+        let created_at = self.clock.now();
+        let id = ClientId(random::uuid(created_at)?);
+        let client = Client {
+            id,
+            name: name.to_owned(),
+            secret_hash: secret.hash(),
+            created_at,
+        };
+        self.store.add_client(client).await?;
+        record_client(Event::ClientAdded, id, None, None);
+        Ok((id, secret))
+    }
+
+    /// Forgets a client. No server accepts its secret a second later. False when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn remove_client(&self, id: ClientId) -> Result<bool> {
+        let removed = self.store.remove_client(id).await?;
+        if removed {
+            record_client(Event::ClientRemoved, id, None, None);
+        }
+        Ok(removed)
     }
 
     fn settle(&self, event: Event, id: AccountId, ended: Option<Vec<EndedSession>>) -> bool {

@@ -15,6 +15,10 @@ use parking_lot::RwLock;
 use crate::Timestamp;
 use crate::session::{EndedSession, SessionId};
 
+mod recent;
+
+pub use recent::{Progress, Recent};
+
 /// For how long the mirror speaks for the store after it was caught up: the bound within which a session that
 /// another process ended is refused here. Catching up happens several times in it.
 pub const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -29,6 +33,7 @@ pub struct Revocations {
     caught_up_to: AtomicI64,
     /// Until when, in milliseconds of the clock's running, the mirror is fresh.
     fresh_until: AtomicU64,
+    recent: Recent,
 }
 
 /// What memory knows of a session.
@@ -49,6 +54,7 @@ impl Default for Revocations {
             fingerprints: RandomState::new(),
             caught_up_to: AtomicI64::new(0),
             fresh_until: AtomicU64::new(0),
+            recent: Recent::default(),
         }
     }
 }
@@ -84,6 +90,8 @@ impl Revocations {
     /// Remembers endings read from the store in the order of their sequence, and how far they go.
     pub fn catch_up(&self, ended: &[EndedSession]) {
         self.add(ended);
+        // Before it is told how far they go: whoever reads on from there must find no gap here.
+        self.recent.push(ended);
         if let Some(last) = ended.last() {
             self.caught_up_to.fetch_max(last.sequence, Ordering::SeqCst);
         }
@@ -93,6 +101,12 @@ impl Revocations {
     /// answered: what ended in between is not in the answer.
     pub fn confirm(&self, asked: Duration) {
         self.fresh_until.fetch_max(millis(asked + FRESH_FOR), Ordering::SeqCst);
+        self.recent.confirm(asked);
+    }
+
+    /// The endings caught up with last, for those who follow them.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// The sequence up to which everything is known.

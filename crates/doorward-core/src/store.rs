@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 
 use crate::account::{Account, AccountId, Profile, ProfileChange};
+use crate::client::{Client, ClientId};
 use crate::identifier::{Canonical, IdentifierKind};
 use crate::key::{KeyId, StoredKey};
 use crate::realm::{Realm, RealmId};
@@ -147,6 +148,15 @@ pub trait Store: Send + Sync + 'static {
     async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize>;
     /// The server's secret of this name: `candidate` if there was none yet.
     async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]>;
+
+    /// Adds a client. Its id is new.
+    async fn add_client(&self, client: Client) -> Result<()>;
+    /// The client, if there is one.
+    async fn client(&self, id: ClientId) -> Result<Option<Client>>;
+    /// Up to `limit` clients with ids after `after`, in the order of ids, which is that of their making.
+    async fn list_clients(&self, after: Option<ClientId>, limit: usize) -> Result<Vec<Client>>;
+    /// Forgets a client. False when there is none.
+    async fn remove_client(&self, id: ClientId) -> Result<bool>;
 
     /// Answers when the store can.
     async fn ready(&self) -> Result<()>;

@@ -34,7 +34,7 @@ mod request;
 mod strict_json;
 mod table;
 
-pub(crate) use answer::{COMMON_HEADERS, common_headers};
+pub(crate) use answer::{add_common_headers, common_headers};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
 pub(crate) use presented::tokens_of_realm;

@@ -3,14 +3,17 @@
 //! `Contract → Auth → Store`: a contract (a file) says how a request is read and how each outcome is worded,
 //! and [`doorward_core::Auth`] decides. The surprise: there is one handler for every route of every contract.
 
+mod client;
 pub mod contract;
 mod diagnostic;
 mod docs;
 pub mod engine;
+mod feed;
 mod forward_auth;
 mod metrics;
 mod openapi;
 mod operations;
+mod refusal;
 mod settings;
 
 use std::sync::Arc;
@@ -21,12 +24,14 @@ use doorward_core::{Auth, SetupError};
 pub use contract::Contract;
 pub use diagnostic::Diagnostic;
 pub use engine::Mount;
+pub use feed::Stop;
 pub use settings::{SecureCookies, Settings};
 
 use engine::Engine;
 
-/// A router that serves these contracts and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs` and
-/// `/.well-known/jwks.json` and `/v1/verify`. It can be nested into another application's router.
+/// A router that serves these contracts and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs`,
+/// `/.well-known/jwks.json` and, under `/v1`, what proxies and services ask. It can be nested into another
+/// application's router.
 ///
 /// # Errors
 /// When two contracts claim one route, a setting makes no sense, or the store cannot answer.
@@ -34,6 +39,7 @@ pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> 
     let engine = Arc::new(Engine::new(auth, mounts, settings).await?);
     let router = operations::routes(&engine)
         .merge(docs::routes(&engine))
+        .merge(feed::routes())
         .merge(forward_auth::routes());
     Ok(router.fallback(engine::serve).with_state(engine))
 }

@@ -92,11 +92,6 @@ pub(crate) fn response(status: StatusCode, media_type: &'static str, body: Strin
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    for (name, value) in crate::engine::COMMON_HEADERS {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
+    crate::engine::add_common_headers(&mut response);
     response
 }

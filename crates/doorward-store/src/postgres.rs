@@ -8,6 +8,7 @@
 //! advisory locks, no deferred constraints, no transaction ids.
 
 mod account;
+mod client;
 mod fault;
 mod key;
 mod link;

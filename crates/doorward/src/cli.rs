@@ -12,6 +12,7 @@ use doorward_core::{Error, SetupError};
 
 use crate::config::layers::{self, Flags, Layered};
 
+mod client;
 mod config;
 mod contract;
 mod key;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Contract(command) => contract::run(command),
         Command::User(args) => user::run(args),
         Command::Key(args) => key::run(args),
+        Command::Client(args) => client::run(args),
         Command::Move(args) => transfer::run(args),
     };
     match ended {
@@ -74,6 +76,8 @@ enum Command {
     User(user::UserArgs),
     /// Manage signing keys, also while a server runs
     Key(key::KeyArgs),
+    /// Manage the services that may ask about tokens and sessions, also while a server runs
+    Client(client::ClientArgs),
     /// Move everything to another database and compare both
     Move(transfer::MoveArgs),
 }

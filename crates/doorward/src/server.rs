@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,13 +14,14 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
+use doorward_http::Stop;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 use tower::Service;
 
@@ -79,13 +79,19 @@ pub(crate) async fn serve(
         listener: Some(listener),
         router,
         places: Arc::new(Semaphore::new(limits.connections)),
-        stopping: Arc::default(),
+        stopping: watch::Sender::new(false),
         graceful: GracefulShutdown::new(),
     };
     server.accept_until(stop).await;
-    server.stopping.store(true, Ordering::Relaxed);
+    // Streams end now: their readers are to go on elsewhere, and nobody could wait for their end.
+    server.stopping.send_replace(true);
     server.accept_until(sleep(LINGER)).await;
-    let Server { places, graceful, .. } = server.close_door();
+    let Server {
+        places,
+        graceful,
+        stopping: _stopping,
+        ..
+    } = server.close_door();
     let open = || limits.connections.saturating_sub(places.available_permits());
     if open() > 0 {
         // Whoever came last has to be read before a connection that has said nothing counts as idle.
@@ -107,7 +113,7 @@ struct Server {
     /// One permit for each connection that may still be opened.
     places: Arc<Semaphore>,
     /// Whether answers ask the client to close.
-    stopping: Arc<AtomicBool>,
+    stopping: watch::Sender<bool>,
     graceful: GracefulShutdown,
 }
 
@@ -142,7 +148,7 @@ impl Server {
     }
 
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        let (router, stopping) = (self.router.clone(), Arc::clone(&self.stopping));
+        let (router, stopping) = (self.router.clone(), Stop::new(self.stopping.subscribe()));
         let connection = connection(stream, peer, router, stopping, self.graceful.watcher());
         tokio::spawn(async move {
             connection.await;
@@ -185,7 +191,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stopping: Arc<AtomicBool>, watcher: Watcher) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stopping: Stop, watcher: Watcher) {
     // Answers are small and written at once; waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
@@ -194,12 +200,13 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stoppin
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(stopping.clone());
         // A router is always ready, so nobody has to ask it first.
         let answer = router.clone().call(request);
-        let stopping = Arc::clone(&stopping);
+        let stopping = stopping.clone();
         async move {
             let mut response = answer.await?;
-            if stopping.load(Ordering::Relaxed) {
+            if stopping.is_told() {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));

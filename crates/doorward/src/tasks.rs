@@ -7,13 +7,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use doorward_core::{Auth, Result};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often to look for what other processes did: sessions ended, accounts disabled, keys rotated.
 ///
 /// The promise is that a token dies within a second of the command that killed it. Looking takes two reads by
 /// index, which are next to nothing when there is nothing new.
 const CATCH_UP: Duration = Duration::from_millis(250);
+
+/// How long endings of this process are gathered before the next look. The first one is told at once, to services
+/// that follow the endings in the order of their sequence.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How often to forget dead sessions and keys. They do no harm until then; they only take room.
 const PURGE: Duration = Duration::from_mins(5);
@@ -25,13 +29,25 @@ pub(crate) fn start(auth: &Arc<Auth>) {
 }
 
 async fn catch_up(auth: Weak<Auth>) {
+    let Some(ended_here) = auth.upgrade().map(|auth| auth.ended_here()) else {
+        return;
+    };
     let mut ticks = interval(CATCH_UP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut health = Health::new("learning what other processes did");
     loop {
-        ticks.tick().await;
+        let elsewhere = tokio::select! {
+            _ = ticks.tick() => true,
+            () = ended_here.notified() => false,
+        };
         let Some(auth) = auth.upgrade() else { return };
-        health.tell(&auth.catch_up().await);
+        if elsewhere {
+            health.tell(&auth.catch_up().await);
+        } else {
+            health.tell(&auth.catch_up_endings().await);
+            drop(auth);
+            sleep(GATHER).await;
+        }
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) fn allow(response: &mut Response<Body>, methods: &[Method]) {
 }
 
 /// The headers of every response: answers of a sign-in server are kept by nobody and are no documents.
-pub(crate) const COMMON_HEADERS: [(HeaderName, &str); 4] = [
+const COMMON_HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
@@ -105,10 +105,15 @@ pub(crate) const COMMON_HEADERS: [(HeaderName, &str); 4] = [
 /// Adds them, and the id of the request.
 pub(crate) fn common_headers(response: &mut Response<Body>, id: &str) {
     const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(X_REQUEST_ID, id);
+        response.headers_mut().insert(X_REQUEST_ID, id);
     }
+    add_common_headers(response);
+}
+
+/// Adds them where no header of the name is.
+pub(crate) fn add_common_headers(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
     for (name, value) in COMMON_HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

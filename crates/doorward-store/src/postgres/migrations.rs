@@ -9,7 +9,10 @@ use tokio_postgres::Client;
 use super::server::explain;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_accounts_and_sessions.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_accounts_and_sessions.sql"),
+    include_str!("migrations/0002_clients.sql"),
+];
 
 /// Under which everybody who migrates waits for each other: `doorward` in ASCII.
 const LOCK: i64 = 0x646f_6f72_7761_7264;

@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
+use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::realm::{Realm, RealmId};
@@ -14,7 +15,7 @@ use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::store::{NewAccount, PasswordChange, Store, Written};
 use doorward_core::{Result, Timestamp};
 
-use super::{Postgres, account, key, realm, refresh, session};
+use super::{Postgres, account, client, key, realm, refresh, session};
 
 #[async_trait]
 impl Store for Postgres {
@@ -165,6 +166,23 @@ impl Store for Postgres {
     async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]> {
         self.write(|link| async move { key::secret(&link, name, candidate).await })
             .await
+    }
+
+    async fn add_client(&self, new: Client) -> Result<()> {
+        let new = &new;
+        self.write(|link| async move { client::add(&link, new).await }).await
+    }
+
+    async fn client(&self, id: ClientId) -> Result<Option<Client>> {
+        client::find(&self.readers, id).await
+    }
+
+    async fn list_clients(&self, after: Option<ClientId>, limit: usize) -> Result<Vec<Client>> {
+        client::list(&self.readers, after, limit).await
+    }
+
+    async fn remove_client(&self, id: ClientId) -> Result<bool> {
+        self.write(|link| async move { client::remove(&link, id).await }).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -14,15 +14,14 @@ use super::migrations;
 use super::server::Server;
 use super::url::PostgresUrl;
 use crate::transfer::PAGE;
-use crate::transfer::table::{Kind, Row, Table, Value};
+use crate::transfer::table::{Kind, Row, TABLES, Table, Value};
 
 /// Nobody waits for an answer: a page takes as long as it takes, and so does the other side.
 const PATIENCE: &str = "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = 0";
 
 /// One view of everything until the connection ends, and nobody who writes meanwhile: what a server that still
 /// runs would tell its clients would be left behind.
-const HOLD: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE realms, accounts, identifiers, \
-     sessions, ended_sessions, endings, signing_keys, secrets IN SHARE MODE";
+const HOLD: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const LAST_SEQUENCE: &str = "SELECT last_sequence FROM endings WHERE id = 1";
 const COUNT_ON: &str = "UPDATE endings SET last_sequence = $1 WHERE id = 1 AND last_sequence <> $1";
@@ -44,7 +43,9 @@ impl TransferEnd {
     /// As [`TransferEnd::open`], and when somebody writes to it now.
     pub(crate) async fn source(url: &PostgresUrl) -> Result<Self, SetupError> {
         let end = Self::open(url).await?;
-        let held = end.client.batch_execute(HOLD).await;
+        let tables: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        let hold = format!("{HOLD}; LOCK TABLE {}, endings IN SHARE MODE", tables.join(", "));
+        let held = end.client.batch_execute(&hold).await;
         held.map_err(|error| end.failed("its tables", &error))?;
         Ok(end)
     }

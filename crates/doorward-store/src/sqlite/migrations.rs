@@ -11,7 +11,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::connection::explain;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_accounts_and_sessions.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_accounts_and_sessions.sql"),
+    include_str!("migrations/0002_clients.sql"),
+];
 
 /// `door` in ASCII: the mark of a database of ours in its header.
 const APPLICATION_ID: i64 = 0x646f_6f72;

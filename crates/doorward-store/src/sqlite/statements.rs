@@ -3,11 +3,12 @@
 
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::{account, connection, key, migrations, realm, refresh, session};
+use super::{account, client, connection, key, migrations, realm, refresh, session};
 
 /// The nouns' statements beside the sources they stand in.
-const NOUNS: [(&str, &[&str], &str); 5] = [
+const NOUNS: [(&str, &[&str], &str); 6] = [
     ("account", account::STATEMENTS, include_str!("account.rs")),
+    ("client", client::STATEMENTS, include_str!("client.rs")),
     ("key", key::STATEMENTS, include_str!("key.rs")),
     ("realm", realm::STATEMENTS, include_str!("realm.rs")),
     ("refresh", refresh::STATEMENTS, include_str!("refresh.rs")),

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
+use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::realm::{Realm, RealmId};
@@ -13,7 +14,7 @@ use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::store::{NewAccount, PasswordChange, Store, Written};
 use doorward_core::{Result, Timestamp};
 
-use super::{Sqlite, account, key, realm, refresh, session};
+use super::{Sqlite, account, client, key, realm, refresh, session};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -164,6 +165,22 @@ impl Store for Sqlite {
     async fn server_secret(&self, name: &str, candidate: [u8; 32]) -> Result<[u8; 32]> {
         let name = name.to_owned();
         self.writer.write(move |db| key::secret(db, &name, candidate)).await
+    }
+
+    async fn add_client(&self, new: Client) -> Result<()> {
+        self.writer.write(move |db| client::add(db, &new)).await
+    }
+
+    async fn client(&self, id: ClientId) -> Result<Option<Client>> {
+        self.readers.read(|db| client::find(db, id))
+    }
+
+    async fn list_clients(&self, after: Option<ClientId>, limit: usize) -> Result<Vec<Client>> {
+        self.readers.read(|db| client::list(db, after, limit))
+    }
+
+    async fn remove_client(&self, id: ClientId) -> Result<bool> {
+        self.writer.write(move |db| client::remove(db, id)).await
     }
 
     async fn ready(&self) -> Result<()> {

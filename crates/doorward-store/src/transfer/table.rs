@@ -139,6 +139,16 @@ pub(crate) const TABLES: &[Table] = &[
         columns: &[("name", Kind::Text), ("value", Kind::Bytes)],
         key: &[0],
     },
+    Table {
+        name: "clients",
+        columns: &[
+            ("id", Kind::Id),
+            ("name", Kind::Text),
+            ("secret_hash", Kind::Bytes),
+            ("created_at", Kind::Integer),
+        ],
+        key: &[0],
+    },
 ];
 
 /// A SHA-256 over rows, the same for the same rows on every engine.

@@ -5,6 +5,8 @@
 
 #[path = "story/accounts.rs"]
 mod accounts;
+#[path = "story/clients.rs"]
+mod clients;
 #[path = "story/identifiers.rs"]
 mod identifiers;
 #[path = "story/keys.rs"]

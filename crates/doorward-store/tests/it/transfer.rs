@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
 use doorward_core::store::Store;
 use doorward_store::{Location, Moved, Progress, open_sqlite, transfer};
@@ -61,6 +62,13 @@ async fn full(folder: &Folder) -> Location {
     let ended = sign_in(&*store, ann.id).await;
     store.end_session(ended, ann.id, NOW).await.unwrap().unwrap();
     store.server_secret("refresh", [7; 32]).await.unwrap();
+    let client = Client {
+        id: ClientId(ended.0),
+        name: "shop".into(),
+        secret_hash: [7; 32],
+        created_at: NOW,
+    };
+    store.add_client(client).await.unwrap();
     drop(store);
     sql(
         &path,
@@ -122,6 +130,7 @@ async fn everything_is_the_same_on_every_engine_and_goes_on() {
         ("ended_sessions", 1),
         ("signing_keys", 2),
         ("secrets", 1),
+        ("clients", 1),
     ] {
         assert_eq!(rows(&up, table), (count, 0), "{table}");
     }
@@ -262,7 +271,7 @@ async fn nobody_writes_to_the_source_meanwhile() {
     let mut steps = Vec::new();
     let mut tell = |progress| {
         if steps.is_empty() {
-            assert_eq!(database.sql(locked), "8");
+            assert_eq!(database.sql(locked), "9");
         }
         steps.push(progress);
     };
@@ -275,7 +284,7 @@ async fn nobody_writes_to_the_source_meanwhile() {
     for rows in [500, 1000, 1500, CROWD] {
         assert!(steps.contains(&copied(rows)), "{steps:?}");
     }
-    assert_eq!(steps.last(), Some(&Progress::Comparing { table: "secrets" }));
+    assert_eq!(steps.last(), Some(&Progress::Comparing { table: "clients" }));
 }
 
 /// The list of what is moved is checked against SQLite's schema; so this checks it against PostgreSQL's.

@@ -1,6 +1,6 @@
 //! What the commands beside a server have in common: the same database, the same rules, and nothing served.
 //!
-//! The surprise: a database is made by `serve` and `user add` alone. Every other command refuses a path where
+//! The surprise: a database is made by `serve`, `user add` and `client add` alone. Every other command refuses a path where
 //! there is none, because it is a mistyped one.
 
 use std::sync::Arc;

@@ -9,6 +9,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// How long a test waits for bytes before it calls the server dead. Never reached when all is well.
@@ -102,6 +104,12 @@ impl Request {
 
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// With the credentials of a client (RFC 7617 section 2).
+    pub(crate) fn basic(self, id: &str, secret: &str) -> Self {
+        let credentials = STANDARD.encode(format!("{id}:{secret}"));
+        self.header("Authorization", &format!("Basic {credentials}"))
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -235,7 +243,7 @@ pub(crate) fn read_head(connection: &mut impl Read) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-fn read_exactly(connection: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_exactly(connection: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     connection.take(length.min(MAX_ANSWER)).read_to_end(&mut body)?;
     if body.len() as u64 == length {
@@ -257,7 +265,7 @@ fn read_chunks(connection: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-fn read_line(connection: &mut impl Read) -> io::Result<String> {
+pub(crate) fn read_line(connection: &mut impl Read) -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
     while !line.ends_with(b"\r\n") {

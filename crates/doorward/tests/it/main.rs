@@ -18,6 +18,7 @@
 mod cluster;
 mod documents;
 mod faults;
+mod feed;
 mod hashes;
 mod hostile;
 mod http;
@@ -30,6 +31,7 @@ mod proxies;
 mod races;
 mod restart;
 mod server;
+mod service;
 mod start;
 mod stop;
 mod tidy;

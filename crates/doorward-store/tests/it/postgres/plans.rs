@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use doorward_core::account::{AccountId, ProfileChange};
+use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::refresh::{Rotation, RotationOutcome};
@@ -26,6 +27,7 @@ const FILL: &str = "\
     INSERT INTO identifiers SELECT realm, email, id FROM accounts WHERE email LIKE 'a%' AND number > 100; \
     INSERT INTO sessions SELECT gen_random_uuid(), id, 0, 0, 1900000000000 + number, NULL, '' FROM accounts; \
     INSERT INTO ended_sessions SELECT n + 1000, gen_random_uuid(), 1900000000000 + n FROM generate_series(1, 20000) n; \
+    INSERT INTO clients SELECT gen_random_uuid(), 'a', '\\x00', 0 FROM generate_series(1, 20000); \
     ANALYZE";
 
 async fn do_everything(db: &Fresh) {
@@ -111,6 +113,17 @@ async fn change_everything(db: &Fresh, ann: AccountId, sid: SessionId) {
     assert_eq!(store.signing_keys().await.unwrap().len(), 1);
     assert_eq!(store.purge_signing_keys(NOW).await.unwrap(), 0);
     assert!(store.server_secret("a", [1; 32]).await.is_ok());
+    let client = Client {
+        id: ClientId(ann.0),
+        name: "shop".into(),
+        secret_hash: [0; 32],
+        created_at: NOW,
+    };
+    let id = client.id;
+    store.add_client(client).await.unwrap();
+    assert!(store.client(id).await.unwrap().is_some());
+    assert_eq!(store.list_clients(None, 3).await.unwrap().len(), 1);
+    assert!(store.remove_client(id).await.unwrap());
 }
 
 /// The texts of all statements that were run in this database since it was made, of those that touch tables.

@@ -1,0 +1,164 @@
+//! The endings read last, in the order of their sequence, for those who follow them; and how far reading has come.
+//!
+//! A reader keeps its own place and asks for what comes after it, so a slow one costs nothing. The surprise: there
+//! is no queue for anybody. Whoever has fallen behind what is kept here reads on from the store.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::session::EndedSession;
+
+/// How many endings are kept, at 32 bytes each. At a thousand log-outs a second a reader may pause for a minute
+/// before it costs the store a read.
+const KEPT: usize = 65_536;
+
+/// How far the endings are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every ending up to this sequence has been read.
+    pub sequence: i64,
+    /// Every session that had ended by then is among them, in the clock's running time: when the store was asked.
+    pub asked: Duration,
+}
+
+/// The endings read last.
+pub struct Recent {
+    kept: RwLock<Kept>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Everything after this sequence is here.
+    after: i64,
+    /// In the order of their sequence.
+    endings: VecDeque<EndedSession>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            kept: RwLock::default(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+}
+
+impl Recent {
+    /// Takes endings that were read from the store, in order and from where reading had come to at most. Two may
+    /// read at once: what is known already is passed over.
+    pub(super) fn push(&self, read: &[EndedSession]) {
+        let mut kept = self.kept.write();
+        let last = kept.last();
+        let known = read.partition_point(|ended| ended.sequence <= last);
+        kept.endings.extend(read.iter().skip(known));
+        while kept.endings.len() > KEPT {
+            if let Some(oldest) = kept.endings.pop_front() {
+                kept.after = oldest.sequence;
+            }
+        }
+    }
+
+    /// Says that everything which had ended by `asked` has been pushed.
+    pub(super) fn confirm(&self, asked: Duration) {
+        let sequence = self.kept.read().last();
+        self.progress.send_modify(|progress| {
+            progress.sequence = progress.sequence.max(sequence);
+            progress.asked = progress.asked.max(asked);
+        });
+    }
+
+    /// Up to `limit` endings after `sequence`, in order. `None` when some of them are not kept any more.
+    pub fn after(&self, sequence: i64, limit: usize) -> Option<Vec<EndedSession>> {
+        let kept = self.kept.read();
+        if sequence < kept.after {
+            return None;
+        }
+        let known = kept.endings.partition_point(|ended| ended.sequence <= sequence);
+        Some(kept.endings.range(known..).take(limit).copied().collect())
+    }
+
+    /// How far reading has come.
+    pub fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// The same, for those who wait for it to move.
+    pub fn follow(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+}
+
+impl Kept {
+    /// The sequence of the last ending that was read.
+    fn last(&self) -> i64 {
+        self.endings.back().map_or(self.after, |ended| ended.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Timestamp;
+    use crate::session::SessionId;
+
+    fn endings(sequences: impl IntoIterator<Item = i64>) -> Vec<EndedSession> {
+        let ended = |sequence| EndedSession {
+            sequence,
+            session: SessionId(Uuid::from_u128(u128::try_from(sequence).unwrap())),
+            expires_at: Timestamp(1),
+        };
+        sequences.into_iter().map(ended).collect()
+    }
+
+    fn after(recent: &Recent, sequence: i64, limit: usize) -> Option<Vec<i64>> {
+        let read = recent.after(sequence, limit)?;
+        Some(read.iter().map(|ended| ended.sequence).collect())
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_it_was() {
+        let recent = Recent::default();
+        assert_eq!(after(&recent, 0, 9), Some(vec![]));
+        recent.push(&endings([2, 3, 7]));
+        assert_eq!(after(&recent, 0, 2), Some(vec![2, 3]));
+        assert_eq!(after(&recent, 3, 2), Some(vec![7]));
+        assert_eq!(after(&recent, 9, 2), Some(vec![]), "further than this process has read");
+        recent.push(&endings([3, 7, 8]));
+        assert_eq!(after(&recent, 2, 9), Some(vec![3, 7, 8]), "two have read the same");
+    }
+
+    #[test]
+    fn who_is_too_far_behind_has_to_read_elsewhere() {
+        let recent = Recent::default();
+        let most = i64::try_from(KEPT).unwrap();
+        recent.push(&endings(1..=most));
+        assert_eq!(after(&recent, 0, 1), Some(vec![1]));
+        recent.push(&endings([most + 1, most + 2]));
+        assert_eq!(after(&recent, 1, 1), None);
+        assert_eq!(after(&recent, 2, 1), Some(vec![3]));
+    }
+
+    #[test]
+    fn progress_moves_on_and_never_back() {
+        let recent = Recent::default();
+        let mut follower = recent.follow();
+        recent.push(&endings([1, 2]));
+        assert!(!follower.has_changed().unwrap(), "not all is known to be there");
+        let second = Duration::from_secs(1);
+        recent.confirm(2 * second);
+        recent.confirm(second);
+        let progress = Progress {
+            sequence: 2,
+            asked: 2 * second,
+        };
+        assert_eq!(*follower.borrow_and_update(), progress);
+        recent.confirm(3 * second);
+        assert!(follower.has_changed().unwrap(), "nothing new is news");
+    }
+}
