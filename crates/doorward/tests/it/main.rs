@@ -25,6 +25,7 @@ mod http;
 mod load;
 mod log;
 mod model;
+mod node;
 mod operator;
 mod postgres;
 mod proxies;

@@ -234,7 +234,7 @@ impl Server {
 }
 
 /// The lines that somebody prints, as they come. Read to the end, so that nobody waits for a reader.
-fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<String> {
+pub(crate) fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<String> {
     let (send, lines) = mpsc::sync_channel(1000);
     std::thread::spawn(move || {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| {

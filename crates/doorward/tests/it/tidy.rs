@@ -71,6 +71,19 @@ fn rust() -> Vec<Source> {
         .collect()
 }
 
+/// Every file of the tree that is code, and how it has to open.
+fn code() -> Vec<(Source, &'static str)> {
+    let opens = |source: &Source| match Path::new(&source.path).extension()?.to_str()? {
+        "rs" => Some("//!"),
+        "js" | "ts" => Some("// "),
+        _ => None,
+    };
+    tree()
+        .into_iter()
+        .filter_map(|source| opens(&source).map(|opening| (source, opening)))
+        .collect()
+}
+
 /// Fails with every line that was found.
 fn none(found: &[String], what: &str) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
@@ -78,17 +91,19 @@ fn none(found: &[String], what: &str) {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent = rust().into_iter().filter(|source| !source.text.starts_with("//!"));
+    let silent = code()
+        .into_iter()
+        .filter(|(source, opening)| !source.text.starts_with(opening));
     none(
-        &silent.map(|source| source.path).collect::<Vec<_>>(),
-        "files that do not open with `//!`",
+        &silent.map(|(source, _)| source.path).collect::<Vec<_>>(),
+        "files that do not open with `//!`, or in JavaScript with `// `",
     );
 }
 
 #[test]
 fn files_are_short() {
     let mut long = Vec::new();
-    for source in rust() {
+    for (source, _) in code() {
         let lines = source.text.lines().count();
         if lines > MAX_LINES {
             long.push(format!("{}: {lines} lines", source.path));
@@ -134,14 +149,15 @@ fn names_say_something() {
         let mut parts = Path::new(&source.path)
             .components()
             .map(|part| part.as_os_str().to_string_lossy());
-        let in_path = parts.any(|part| EMPTY_NAMES.contains(&part.trim_end_matches(".rs")));
+        let stem = |part: &str| part.split('.').next().unwrap_or_default().to_owned();
+        let in_path = parts.any(|part| EMPTY_NAMES.contains(&stem(&part).as_str()));
         in_path
             || source
                 .text
                 .lines()
                 .any(|line| EMPTY_NAMES.iter().any(|name| line.ends_with(&format!("mod {name} {{"))))
     };
-    let empty = rust().into_iter().filter(empty);
+    let empty = code().into_iter().map(|(source, _)| source).filter(empty);
     none(
         &empty.map(|source| source.path).collect::<Vec<_>>(),
         "modules with empty names",

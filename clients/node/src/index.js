@@ -1,0 +1,7 @@
+// What a service uses.
+//
+// The surprise: there is no dependency. One algorithm is verified, by node:crypto; HTTP is Node's own fetch.
+
+export { Refusal } from "./refusal.js";
+export { requireSession } from "./require-session.js";
+export { Verifier } from "./verifier.js";
