@@ -2,19 +2,18 @@
 //!
 //! The store is the truth and this mirrors it: loaded at start, written after each commit, and caught up by
 //! sequence for what other processes ended. A mirror that has not been caught up for [`FRESH_FOR`] proves
-//! nothing any more, and says so: then the store has to be asked. The surprise: a session is known by a 64-bit fingerprint under a
-//! key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is refused early.
+//! nothing any more, and says so: then the store has to be asked. The surprise: a session is known by a 64-bit
+//! fingerprint under a key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is
+//! refused early.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
-
+use self::fingerprints::Fingerprints;
 use crate::Timestamp;
 use crate::session::{EndedSession, SessionId};
 
+mod fingerprints;
 mod recent;
 
 pub use recent::{Progress, Recent};
@@ -23,13 +22,10 @@ pub use recent::{Progress, Recent};
 /// another process ended is refused here. Catching up happens several times in it.
 pub const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// Locks are held for one look-up; this many make two threads rarely meet.
-const SHARDS: usize = 64;
-
 /// The mirror of ended sessions.
+#[derive(Default)]
 pub struct Revocations {
-    shards: Vec<RwLock<HashMap<u64, Timestamp>>>,
-    fingerprints: RandomState,
+    ended: Fingerprints,
     caught_up_to: AtomicI64,
     /// Until when, in milliseconds of the clock's running, the mirror is fresh.
     fresh_until: AtomicU64,
@@ -47,22 +43,10 @@ pub enum Known {
     Unsure,
 }
 
-impl Default for Revocations {
-    fn default() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            fingerprints: RandomState::new(),
-            caught_up_to: AtomicI64::new(0),
-            fresh_until: AtomicU64::new(0),
-            recent: Recent::default(),
-        }
-    }
-}
-
 impl Revocations {
     /// What is known of the session, `running` into the life of the clock.
     pub fn look_up(&self, session: SessionId, running: Duration) -> Known {
-        if self.contains(session) {
+        if self.ended.contains(session) {
             Known::Ended
         } else if millis(running) <= self.fresh_until.load(Ordering::SeqCst) {
             Known::Lives
@@ -71,19 +55,10 @@ impl Revocations {
         }
     }
 
-    fn contains(&self, session: SessionId) -> bool {
-        let fingerprint = self.fingerprint(session);
-        self.shard(fingerprint)
-            .is_some_and(|shard| shard.read().contains_key(&fingerprint))
-    }
-
     /// Remembers endings that are committed.
     pub fn add(&self, ended: &[EndedSession]) {
         for ended in ended {
-            let fingerprint = self.fingerprint(ended.session);
-            if let Some(shard) = self.shard(fingerprint) {
-                shard.write().insert(fingerprint, ended.expires_at);
-            }
+            self.ended.insert(ended.session, ended.expires_at);
         }
     }
 
@@ -114,30 +89,19 @@ impl Revocations {
         self.caught_up_to.load(Ordering::SeqCst)
     }
 
-    /// Forgets sessions whose every token is dead by age.
+    /// Forgets sessions whose every token is dead by age, once the hour is over in which the last of them died.
     pub fn purge(&self, now: Timestamp) {
-        for shard in &self.shards {
-            shard.write().retain(|_, expires_at| *expires_at > now);
-        }
+        self.ended.purge(now);
     }
 
     /// How many are remembered.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().len()).sum()
+        self.ended.len()
     }
 
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn fingerprint(&self, session: SessionId) -> u64 {
-        self.fingerprints.hash_one(session)
-    }
-
-    fn shard(&self, fingerprint: u64) -> Option<&RwLock<HashMap<u64, Timestamp>>> {
-        let index = usize::try_from(fingerprint >> 32).unwrap_or(0) % SHARDS;
-        self.shards.get(index)
     }
 }
 
@@ -162,11 +126,12 @@ mod tests {
     #[test]
     fn remembers_until_every_token_is_dead() {
         let revocations = Revocations::default();
-        revocations.catch_up(&[ended(1, 10), ended(2, 20)]);
+        let hour = 3_600_000;
+        revocations.catch_up(&[ended(1, hour - 1), ended(2, hour)]);
         assert_eq!(revocations.caught_up_to(), 2);
-        revocations.purge(Timestamp(10));
-        assert!(!revocations.contains(ended(1, 0).session));
-        assert!(revocations.contains(ended(2, 0).session));
+        revocations.purge(Timestamp(hour));
+        assert!(!revocations.ended.contains(ended(1, 0).session));
+        assert!(revocations.ended.contains(ended(2, 0).session));
         assert_eq!(revocations.len(), 1);
     }
 
@@ -192,6 +157,6 @@ mod tests {
             0,
             "an ending of another process may have a smaller sequence"
         );
-        assert!(revocations.contains(ended(5, 0).session));
+        assert!(revocations.ended.contains(ended(5, 0).session));
     }
 }
