@@ -264,7 +264,12 @@ async fn confirm_password(
         return Ok(Err(OutcomeKind::WrongPassword));
     };
     let verdict = auth
-        .check_password(Subject::Account(account.id), &call.client, &password, Some(&hash))
+        .check_password(
+            Subject::Account(account.id),
+            (&call.client, &account.id.to_string()),
+            &password,
+            Some(&hash),
+        )
         .await?;
     if !verdict.matches {
         verdict.permit.failed();

@@ -269,16 +269,18 @@ impl Auth {
         Ok(answer)
     }
 
-    /// Checks a typed password. Unknown accounts take the same way through the same queue.
+    /// Checks a typed password. Unknown accounts take the same way through the same queue, where they go by what was
+    /// typed, as known ones do.
     pub(crate) async fn check_password(
         &self,
         subject: Subject,
-        client: &Client,
+        (client, name): (&Client, &str),
         password: &Secret,
         against: Option<&PasswordHash>,
     ) -> Result<Verdict> {
         let permit = self.throttle.permit(subject, client.address)?;
-        self.hasher.verify(permit, password, against).await
+        let caller = self.hasher.caller(client.address, name);
+        self.hasher.verify(caller, permit, password, against).await
     }
 
     /// A session to open for this account, with its first refresh token if the contract has them.

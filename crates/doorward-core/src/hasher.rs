@@ -1,32 +1,44 @@
-//! The pool that hashes passwords: threads of its own, a bounded queue, reused memory. No thread that answers
-//! requests ever hashes.
+//! The pool that hashes passwords: threads of its own with a low priority, a fair line before them that is bounded by
+//! the time to wait, reused memory. No thread that answers requests ever hashes.
 //!
 //! The surprise: an account that does not exist costs a hash too (the decoy), through the same queue, and so
 //! does a stored hash that nobody can read; otherwise the time of the answer would tell who has an account.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
-use self::memory::Argon2Cost;
-use self::queue::Queue;
+use self::metrics::Tally;
+use self::queue::{Queue, TurnedAway};
+use self::stored::Ceiling;
 use self::worker::{Job, Worker};
 use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
-use crate::throttle::Permit;
-use crate::{Error, Result, SetupError};
+use crate::throttle::{Permit, network};
+use crate::{Clock, Error, Result, SetupError};
 
 mod bcrypt_hash;
+mod config;
+mod line;
 mod memory;
+mod metrics;
+mod pace;
 mod phc;
+mod priority;
 mod queue;
 mod stored;
+mod turns;
 mod worker;
+
+pub use config::{HasherConfig, Scheme};
+pub use line::Caller;
+pub use metrics::{HasherMetrics, Histogram};
 
 #[cfg(test)]
 mod stored_tests;
@@ -35,135 +47,6 @@ mod tests;
 
 /// The most bytes of a password that bcrypt reads.
 pub const BCRYPT_MAX_BYTES: usize = 72;
-
-/// The most threads a pool can have.
-const MAX_THREADS: usize = 1024;
-
-/// Waiting jobs by default. At 58 hashes a second and core (argon2id, m=19456 t=2, no AVX) the last of them waits for
-/// 256 / 116 = 2.2 s on two cores, which a person at a login form still bears; their memory is 256 times a
-/// password of 4 KiB at most.
-const DEFAULT_QUEUE: usize = 256;
-
-/// The most jobs that can be made to wait.
-const MAX_QUEUE: usize = 65_536;
-
-/// When to come back after a refusal. A place is free after a single hash, some hundredths of a second, but
-/// everybody who was refused comes back for it, and `Retry-After` counts in whole seconds.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How new passwords are hashed.
-///
-/// Whatever can be configured can also be verified. Hashes made elsewhere, or under a configuration of earlier,
-/// are verified up to m=262144, t=10, p=16 and bcrypt cost 16: who wants to lower costs from above that has to
-/// go there in one step with the password resets it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Argon2id version 19 (RFC 9106).
-    Argon2id {
-        /// Memory in KiB, 8 × `p` to 1048576 (1 GiB).
-        m_kib: u32,
-        /// Passes over the memory, 1 to 64.
-        t: u32,
-        /// Lanes, 1 to 16; they are computed one after the other.
-        p: u32,
-    },
-    /// bcrypt, for databases that other software reads too. It takes no password over [`BCRYPT_MAX_BYTES`].
-    Bcrypt {
-        /// Two to the power of this many rounds, 4 to 20.
-        cost: u32,
-    },
-}
-
-impl Default for Scheme {
-    fn default() -> Self {
-        Self::Argon2id {
-            m_kib: 19_456,
-            t: 2,
-            p: 1,
-        }
-    }
-}
-
-impl Scheme {
-    /// What one thread keeps allocated for it, in bytes.
-    fn memory(self, kernel: Kernel) -> u64 {
-        match self {
-            Self::Argon2id { m_kib, t, p } => {
-                let at_once = if Argon2Cost::latest(m_kib, t, p).pairs_on(kernel) {
-                    2
-                } else {
-                    1
-                };
-                u64::from(m_kib) * 1024 * at_once
-            }
-            Self::Bcrypt { .. } => 0,
-        }
-    }
-}
-
-/// The size of the pool and what it does.
-#[derive(Clone, Debug)]
-pub struct HasherConfig {
-    /// How new passwords are hashed.
-    pub scheme: Scheme,
-    /// Threads, 1 to 1024. Peak memory is this times [`HasherMetrics::memory_per_thread`].
-    pub threads: usize,
-    /// Jobs that may wait, 1 to 65536; one more is refused.
-    pub queue: usize,
-}
-
-impl Default for HasherConfig {
-    fn default() -> Self {
-        Self {
-            scheme: Scheme::default(),
-            threads: thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_THREADS)),
-            queue: DEFAULT_QUEUE,
-        }
-    }
-}
-
-impl HasherConfig {
-    fn check(&self) -> Result<(), SetupError> {
-        match self.scheme {
-            Scheme::Argon2id { m_kib, t, p } => {
-                within("argon2id lanes (p)", p.into(), 1, 16, "1 is the default")?;
-                within("argon2id passes (t)", t.into(), 1, 64, "2 is the default")?;
-                within(
-                    "argon2id memory (m, in KiB)",
-                    m_kib.into(),
-                    8 * u64::from(p),
-                    1_048_576,
-                    "19456 is the default",
-                )?;
-            }
-            Scheme::Bcrypt { cost } => within("bcrypt cost", cost.into(), 4, 20, "12 is usual")?,
-        }
-        within(
-            "hash threads",
-            self.threads as u64,
-            1,
-            MAX_THREADS as u64,
-            "one for each core is the default",
-        )?;
-        within(
-            "hash queue",
-            self.queue as u64,
-            1,
-            MAX_QUEUE as u64,
-            "256 is the default",
-        )
-    }
-}
-
-fn within(what: &str, value: u64, least: u64, most: u64, usual: &str) -> Result<(), SetupError> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(SetupError::new(
-        format!("{what}: {value} is out of range"),
-        format!("choose a number from {least} to {most}; {usual}"),
-    ))
-}
 
 /// Why the scheme for new hashes cannot take a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,53 +90,52 @@ pub struct Verdict {
     pub permit: Permit,
 }
 
-/// How the pool is doing.
-#[derive(Clone, Copy, Debug)]
-pub struct HasherMetrics {
-    /// Jobs that wait now.
-    pub queued: u64,
-    /// Jobs done since the start.
-    pub done: u64,
-    /// Jobs refused since the start, because the queue was full.
-    pub refused: u64,
-    /// Threads.
-    pub threads: u64,
-    /// What each thread keeps allocated, in bytes. A stored hash of a higher cost takes more while it is verified.
-    pub memory_per_thread: u64,
-}
-
 /// The pool. Dropping it does the jobs that wait, then ends its threads: it blocks for as long as they take.
 pub struct Hasher {
     scheme: Scheme,
     kernel: Kernel,
+    ceiling: Ceiling,
     queue: Arc<Queue<Job>>,
-    done: Arc<AtomicU64>,
-    refused: AtomicU64,
+    tally: Arc<Tally>,
+    /// Nobody outside knows which names share a fingerprint.
+    names: RandomState,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Hasher {
-    /// Starts the threads.
+    /// Starts the threads, which wait by this clock.
     ///
     /// # Errors
     /// When the configuration is out of range or the system gives no threads.
-    pub fn start(config: HasherConfig) -> Result<Self, SetupError> {
+    pub fn start(config: HasherConfig, clock: Clock) -> Result<Self, SetupError> {
         config.check()?;
         let kernel = trusted(self_test());
         let mut hasher = Self {
             scheme: config.scheme,
             kernel,
-            queue: Arc::new(Queue::new(config.queue, config.threads)),
-            done: Arc::default(),
-            refused: AtomicU64::new(0),
+            ceiling: Ceiling::of(config.scheme),
+            queue: Arc::new(Queue::new(config.threads, config.wait, clock.clone())),
+            tally: Arc::default(),
+            names: RandomState::new(),
             threads: Vec::with_capacity(config.threads),
         };
         for number in 0..config.threads {
             let queue = Arc::clone(&hasher.queue);
-            let worker = Worker::new(config.scheme, kernel, Arc::clone(&hasher.done));
+            let worker = Worker::new(config.scheme, kernel, Arc::clone(&hasher.tally), clock.clone());
             let thread = thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || worker.work(&queue))
+                .spawn(move || {
+                    let lowered = priority::lower();
+                    if let Err(error) = lowered.as_ref().map_err(ToString::to_string)
+                        && number == 0
+                    {
+                        tracing::warn!(
+                            error,
+                            "the hash threads keep their priority; many log-ins at once will slow other requests"
+                        );
+                    }
+                    worker.work(&queue);
+                })
                 .map_err(|error| {
                     SetupError::new(
                         format!("hash threads: the system gave {number} of {}: {error}", config.threads),
@@ -265,17 +147,27 @@ impl Hasher {
         Ok(hasher)
     }
 
+    /// Whose turn a job is: that of an address, and within it of whatever the caller goes by. `name` is what was typed
+    /// and not what was found, so that an account that does not exist waits as one that does.
+    pub fn caller(&self, address: Option<IpAddr>, name: &str) -> Caller {
+        Caller {
+            network: address.map(network),
+            name: self.names.hash_one(name),
+        }
+    }
+
     /// Hashes a new password, as [`crate::password::typed`] made it.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full. [`Error::Internal`] when the password is one that
-    /// [`Hasher::refuses`], or memory or random bytes are not to be had.
-    pub async fn hash(&self, password: &Secret) -> Result<PasswordHash> {
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Internal`] when the password is one
+    /// that [`Hasher::refuses`], or memory or random bytes are not to be had.
+    pub async fn hash(&self, caller: Caller, password: &Secret) -> Result<PasswordHash> {
         let (answer, hashed) = oneshot::channel();
-        self.enqueue(Job::Hash {
+        let job = Job::Hash {
             password: password.clone(),
             answer,
-        })?;
+        };
+        self.enqueue(caller, job);
         hashed.await.map_err(lost)?
     }
 
@@ -286,47 +178,59 @@ impl Hasher {
     /// can be told from an unknown account until its owner logs in and it is replaced.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full; the permit is given back then. [`Error::Internal`] when memory is
-    /// not to be had.
-    pub async fn verify(&self, permit: Permit, password: &Secret, against: Option<&PasswordHash>) -> Result<Verdict> {
+    /// [`Error::Busy`] when the wait would be too long, or has become so; the permit is given back then.
+    /// [`Error::Internal`] when memory is not to be had.
+    pub async fn verify(
+        &self,
+        caller: Caller,
+        permit: Permit,
+        password: &Secret,
+        against: Option<&PasswordHash>,
+    ) -> Result<Verdict> {
         let (answer, checked) = oneshot::channel();
         let job = Job::Verify {
             password: password.clone(),
             against: against.cloned(),
             answer,
         };
-        if let Err(busy) = self.enqueue(job) {
-            permit.unused();
-            return Err(busy);
-        }
+        self.enqueue(caller, job);
         // From here on a caller who goes away has used the attempt: the permit is dropped with this future.
-        let checked = checked.await.map_err(lost)??;
-        Ok(Verdict {
-            matches: checked.matches,
-            outdated: checked.outdated,
-            permit,
-        })
+        match checked.await.map_err(lost)? {
+            Ok(checked) => Ok(Verdict {
+                matches: checked.matches,
+                outdated: checked.outdated,
+                permit,
+            }),
+            Err(error) => {
+                if let Error::Busy { .. } = error {
+                    permit.unused();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// What is weak about a new password, if anything ([`PasswordPolicy::weakness`]). The estimate takes up to some
     /// milliseconds, so it is made where hashes are.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full.
+    /// [`Error::Busy`] when the wait would be too long, or has become so.
     pub async fn weakness(
         &self,
+        caller: Caller,
         policy: &Arc<PasswordPolicy>,
         password: &str,
         context: Vec<String>,
     ) -> Result<Option<Weakness>> {
         let (answer, weakness) = oneshot::channel();
-        self.enqueue(Job::Estimate {
+        let job = Job::Estimate {
             policy: Arc::clone(policy),
             password: Secret::new(password.to_owned()),
             context,
             answer,
-        })?;
-        weakness.await.map_err(lost)
+        };
+        self.enqueue(caller, job);
+        weakness.await.map_err(lost)?
     }
 
     /// What keeps the scheme for new hashes from taking this password, if anything. To be asked before
@@ -342,21 +246,23 @@ impl Hasher {
     pub fn metrics(&self) -> HasherMetrics {
         HasherMetrics {
             queued: self.queue.waiting() as u64,
-            done: self.done.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            done: self.tally.done.load(Ordering::Relaxed),
+            refused: self.tally.refused(),
             threads: self.threads.len() as u64,
             memory_per_thread: self.scheme.memory(self.kernel),
+            waits: self.tally.waits.histogram(),
+            hashes: self.tally.hashes.histogram(),
         }
     }
 
-    fn enqueue(&self, job: Job) -> Result<()> {
-        if self.queue.push(job) {
-            return Ok(());
+    /// Puts a job in the line. Whoever is turned away, this job or others, is answered at once.
+    fn enqueue(&self, caller: Caller, job: Job) {
+        let work = job.work(self.scheme, &self.ceiling);
+        let TurnedAway { jobs, retry_after } = self.queue.push(caller, work, job);
+        for (reason, job) in jobs {
+            self.tally.refuse(reason);
+            job.turn_away(retry_after);
         }
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        Err(Error::Busy {
-            retry_after: RETRY_AFTER,
-        })
     }
 }
 

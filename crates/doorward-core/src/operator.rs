@@ -14,13 +14,16 @@ use crate::session::EndedSession;
 use crate::store::{NewAccount, Written};
 use crate::{Auth, Result, random};
 
+/// What the operator goes by in the line before the hash threads.
+const OPERATOR: &str = "operator";
+
 impl Auth {
     /// Makes an account. `None` when an identifier belongs to another one.
     ///
     /// # Errors
     /// When the store cannot answer or the hash pool is full.
     pub async fn add_account(&self, realm: &Realm, profile: Profile, password: &Secret) -> Result<Option<Account>> {
-        let password_hash = self.hasher.hash(password).await?;
+        let password_hash = self.hasher.hash(self.hasher.caller(None, OPERATOR), password).await?;
         let created_at = self.clock.now();
         let new = NewAccount {
             id: AccountId(random::uuid(created_at)?),
@@ -84,7 +87,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer or the hash pool is full.
     pub async fn reset_password(&self, id: AccountId, password: &Secret) -> Result<bool> {
-        let hash = self.hasher.hash(password).await?;
+        let hash = self.hasher.hash(self.hasher.caller(None, OPERATOR), password).await?;
         let ended = self
             .store
             .replace_password(id, None, hash, None, self.clock.now())

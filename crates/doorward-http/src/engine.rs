@@ -78,8 +78,8 @@ impl Engine {
         }
         Ok(Self {
             table: Table::new(&mounted)?,
+            metrics: Metrics::new(mounted.iter().map(|mounted| mounted.contract.name.as_str())),
             mounts: mounted,
-            metrics: Metrics::default(),
             sign_in: SignInPages::new(&settings.sign_in)?,
             auth,
             settings,

@@ -3,12 +3,19 @@
 //! The surprise: labels hold only names from contract files, actions and statuses. Nothing that a caller sends
 //! becomes a label, so nobody can make the table grow.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use doorward_core::Auth;
+use doorward_core::hasher::HasherMetrics;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{
+    EncodeLabel, EncodeLabelSet, EncodeMetric, LabelSetEncoder, MetricEncoder, NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -20,34 +27,55 @@ const BUCKETS: [f64; 13] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
 ];
 
-type Labels = [(&'static str, String); 3];
+/// The label of a request that no contract has.
+const NO_CONTRACT: &str = "none";
 
 /// What is counted.
 pub(crate) struct Metrics {
+    contracts: Vec<Arc<str>>,
+    none: Arc<str>,
     requests: Family<Labels, Counter>,
-    durations: Family<[(&'static str, String); 1], Histogram, fn() -> Histogram>,
+    durations: Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-        }
+/// The labels of a request. Made for each request, so nothing in them is copied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Labels {
+    contract: Arc<str>,
+    action: &'static str,
+    status: u16,
+}
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        ("contract", &*self.contract).encode(encoder.encode_label())?;
+        ("action", self.action).encode(encoder.encode_label())?;
+        ("status", self.status).encode(encoder.encode_label())
     }
 }
 
 impl Metrics {
+    /// Counts requests of these contracts.
+    pub(crate) fn new<'a>(contracts: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            contracts: contracts.map(Arc::from).collect(),
+            none: NO_CONTRACT.into(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+        }
+    }
+
     /// Counts a request.
     pub(crate) fn request(&self, contract: &str, action: &'static str, status: StatusCode, took: Duration) {
-        let labels = [
-            ("contract", contract.to_owned()),
-            ("action", action.to_owned()),
-            ("status", status.as_str().to_owned()),
-        ];
+        let known = self.contracts.iter().find(|known| ***known == *contract);
+        let labels = Labels {
+            contract: Arc::clone(known.unwrap_or(&self.none)),
+            action,
+            status: status.as_u16(),
+        };
         self.requests.get_or_create(&labels).inc();
         self.durations
-            .get_or_create(&[("action", action.to_owned())])
+            .get_or_create(&[("action", action)])
             .observe(took.as_secs_f64());
     }
 
@@ -85,22 +113,56 @@ impl Metrics {
             gauge.set(value);
             registry.register(name, help, gauge);
         }
-        for (name, help, value) in [
-            ("hashes", "Passwords hashed or verified", hasher.done),
-            (
-                "hashes_refused",
-                "Passwords refused because the queue was full",
-                hasher.refused,
-            ),
-        ] {
-            let counter = Counter::<u64>::default();
-            counter.inc_by(value);
-            registry.register(name, help, counter);
-        }
+        register_hashes(&mut registry, hasher);
         let mut page = String::new();
         match encode(&mut page, &registry) {
             Ok(()) => page,
             Err(_) => String::new(),
         }
+    }
+}
+
+/// What the hash pool counted.
+fn register_hashes(registry: &mut Registry, hasher: HasherMetrics) {
+    let done = Counter::<u64>::default();
+    done.inc_by(hasher.done);
+    registry.register("hashes", "Passwords hashed or verified", done);
+    let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
+    for (reason, count) in hasher.refused {
+        refused.get_or_create(&[("reason", reason)]).inc_by(count);
+    }
+    registry.register(
+        "hashes_refused",
+        "Passwords refused for want of a place or of time",
+        refused,
+    );
+    for (name, help, histogram) in [
+        (
+            "hash_wait_seconds",
+            "Time that a password waited for a hash thread",
+            hasher.waits,
+        ),
+        (
+            "hash_duration_seconds",
+            "Time that a password took in a hash thread",
+            hasher.hashes,
+        ),
+    ] {
+        registry.register(name, help, Counted(histogram));
+    }
+}
+
+/// A histogram that was counted elsewhere.
+#[derive(Debug)]
+struct Counted(doorward_core::hasher::Histogram);
+
+impl EncodeMetric for Counted {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let Self(histogram) = self;
+        encoder.encode_histogram::<NoLabelSet>(histogram.sum.as_secs_f64(), histogram.count, &histogram.buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
     }
 }

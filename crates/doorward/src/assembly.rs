@@ -34,7 +34,7 @@ pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, S
 /// # Errors
 /// When the costs are out of range or the system gives no threads.
 pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
-    Hasher::start(config.hasher())
+    Hasher::start(config.hasher(), Clock::system())
 }
 
 /// Opens the database and everything that stands on it.

@@ -67,8 +67,8 @@ pub struct Config {
     pub bcrypt_cost: u32,
     /// Threads that hash; 0 takes one for each core.
     pub hash_threads: u32,
-    /// Passwords that may wait for a hash thread.
-    pub hash_queue: u32,
+    /// How long a password may wait for a hash thread.
+    pub hash_wait: Duration,
 
     /// Code points from which on a new password is strong by its length.
     pub password_long: u32,
@@ -125,7 +125,7 @@ impl Default for Config {
             hash_lanes: 1,
             bcrypt_cost: 12,
             hash_threads: 0,
-            hash_queue: 256,
+            hash_wait: Duration::from_secs(5),
             password_long: 15,
             password_short: 8,
             password_min_score: 3,
@@ -181,7 +181,7 @@ impl Config {
         HasherConfig {
             scheme,
             threads,
-            queue: self.hash_queue as usize,
+            wait: self.hash_wait,
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn the_defaults_are_those_of_the_parts() {
         let config = Config::default();
         assert_eq!(config.hasher().scheme, HasherConfig::default().scheme);
-        assert_eq!(config.hasher().queue, HasherConfig::default().queue);
+        assert_eq!(config.hasher().wait, HasherConfig::default().wait);
         let (ours, theirs) = (config.throttle(), ThrottleConfig::default());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
         let (ours, theirs) = (config.passwords().unwrap(), PasswordPolicy::default());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Action;
 use crate::account::{Profile, ProfileChange};
-use crate::hasher::PasswordLimit;
+use crate::hasher::{Caller, PasswordLimit};
 use crate::identifier::{MAX_IDENTIFIER, is_email};
 use crate::password::{MAX_PASSWORD_CODE_POINTS, Weakness, typed};
 use crate::secret::Secret;
@@ -222,7 +222,13 @@ impl Inputs {
     }
 
     /// The fault of a new password that the policy does not accept, where the contract asks for a strong one.
-    pub(super) async fn weakness(&self, auth: &Auth, input: Input, profile: Option<&Profile>) -> Result<Option<Fault>> {
+    pub(super) async fn weakness(
+        &self,
+        auth: &Auth,
+        caller: Caller,
+        input: Input,
+        profile: Option<&Profile>,
+    ) -> Result<Option<Fault>> {
         let Some(password) = self.text(input).filter(|_| self.strong_password) else {
             return Ok(None);
         };
@@ -238,7 +244,8 @@ impl Inputs {
             context.extend(stored.into_iter().filter_map(Option::as_deref));
         }
         let context = context.into_iter().map(str::to_owned).collect();
-        let weakness = auth.hasher.weakness(&auth.policy.passwords, password, context).await?;
+        let policy = &auth.policy.passwords;
+        let weakness = auth.hasher.weakness(caller, policy, password, context).await?;
         Ok(weakness.map(|weakness| Fault {
             input,
             attribute: Box::default(),

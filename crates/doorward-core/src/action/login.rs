@@ -6,6 +6,7 @@
 use super::{Call, Carries, HasOutcome, Input, IssuedToken, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::account::Account;
 use crate::audit::{Event, record};
+use crate::hasher::Caller;
 use crate::identifier::Canonical;
 use crate::secret::{PasswordHash, Secret};
 use crate::throttle::Subject;
@@ -76,7 +77,8 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => Subject::Unknown(call.realm.id, canonical.clone()),
         };
         let hash = found.as_ref().map(|(_, hash)| hash);
-        let verdict = auth.check_password(subject, &call.client, &password, hash).await?;
+        let from = (&call.client, canonical.as_str());
+        let verdict = auth.check_password(subject, from, &password, hash).await?;
         let Some((account, hash)) = found else {
             verdict.permit.failed();
             record(Event::LoginRefused, None, None, Some(&call.client));
@@ -99,7 +101,8 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         }
         if let Some(token) = open_session(auth, &call, &account, &hash).await? {
             if verdict.outdated {
-                upgrade(auth, &account, &password, &hash).await;
+                let caller = auth.hasher.caller(call.client.address, canonical.as_str());
+                upgrade(auth, caller, &account, &password, &hash).await;
             }
             return Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)));
         }
@@ -126,11 +129,11 @@ async fn open_session(
 
 /// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,
 /// and the next login tries again.
-async fn upgrade(auth: &Auth, account: &Account, password: &Secret, old: &PasswordHash) {
+async fn upgrade(auth: &Auth, caller: Caller, account: &Account, password: &Secret, old: &PasswordHash) {
     if auth.hasher.refuses(password).is_some() {
         return;
     }
-    let upgraded = match auth.hasher.hash(password).await {
+    let upgraded = match auth.hasher.hash(caller, password).await {
         Ok(new) => auth.store.upgrade_password_hash(account.id, old, new).await,
         Err(error) => Err(error),
     };

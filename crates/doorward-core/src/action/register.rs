@@ -59,10 +59,12 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let Some(password) = call.inputs.password(Input::Password) else {
         return Err(Error::internal("a registration without a password passed the contract"));
     };
-    if let Some(fault) = call.inputs.weakness(auth, Input::Password, None).await? {
+    let name = call.inputs.identifier().unwrap_or_default();
+    let caller = auth.hasher.caller(call.client.address, name);
+    if let Some(fault) = call.inputs.weakness(auth, caller, Input::Password, None).await? {
         return Ok(Outcome::invalid(vec![fault]));
     }
-    let password_hash = auth.hasher.hash(&password).await?;
+    let password_hash = auth.hasher.hash(caller, &password).await?;
     let now = auth.clock.now();
     let id = AccountId(random::uuid(now)?);
     let (session, refresh) = if call.wants_token {

@@ -16,7 +16,7 @@ pub(super) struct Memory {
 }
 
 /// What Argon2 computes from, but for password and salt.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Argon2Cost {
     pub(super) algorithm: Algorithm,
     pub(super) version: Version,

@@ -1,61 +1,75 @@
-//! The bounded queue between callers and hash threads: first come, first served, and a refusal when it is full.
-//!
-//! The surprise: idle threads count as places. A job that a thread is about to take does not wait, and a burst
-//! must not be refused because a thread has not woken up yet.
+//! Between callers and hash threads: the line, with a lock around it and a clock beside it.
 
-use std::collections::VecDeque;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use super::line::{Caller, Line, Refused, Taken};
+use super::pace::{Pace, Work};
+use crate::Clock;
 
 /// Jobs on their way to the threads.
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     wake: Condvar,
-    limit: usize,
+    clock: Clock,
 }
 
 struct State<T> {
-    jobs: VecDeque<T>,
-    /// Threads without a job.
-    idle: usize,
+    line: Line<T>,
+    pace: Pace,
     closed: bool,
 }
 
+/// Jobs that were refused, or gave way, with when to come back.
+pub(super) struct TurnedAway<T> {
+    pub(super) jobs: Vec<(Refused, T)>,
+    pub(super) retry_after: Duration,
+}
+
 impl<T> Queue<T> {
-    /// A queue in which `limit` jobs may wait for `threads` threads.
-    pub(super) fn new(limit: usize, threads: usize) -> Self {
+    /// A queue before `threads` threads, in which nobody waits for longer than `limit`, by this clock.
+    pub(super) fn new(threads: usize, limit: Duration, clock: Clock) -> Self {
         Self {
             state: Mutex::new(State {
-                jobs: VecDeque::new(),
-                idle: threads,
+                line: Line::new(threads, limit),
+                pace: Pace::unmeasured(),
                 closed: false,
             }),
             wake: Condvar::new(),
-            limit,
+            clock,
         }
     }
 
-    /// Puts a job at the end, unless the queue is full.
-    #[must_use]
-    pub(super) fn push(&self, job: T) -> bool {
+    /// Gives a job its place. Answers the jobs without one: this job, or those that gave way to it.
+    pub(super) fn push(&self, caller: Caller, work: Work, job: T) -> TurnedAway<T> {
+        let now = self.clock.running();
         let mut state = self.state.lock();
-        if state.closed || state.jobs.len() >= self.limit + state.idle {
-            return false;
-        }
-        state.jobs.push_back(job);
+        let takes = state.pace.estimate(work);
+        let pushed = if state.closed {
+            Err((Refused::Full, job))
+        } else {
+            state.line.push(caller, job, takes, now)
+        };
+        let retry_after = state.line.retry_after();
         drop(state);
-        self.wake.notify_one();
-        true
+        let jobs = match pushed {
+            Err(refused) => vec![refused],
+            Ok(gave_way) => {
+                self.wake.notify_one();
+                gave_way.into_iter().map(|job| (Refused::GaveWay, job)).collect()
+            }
+        };
+        TurnedAway { jobs, retry_after }
     }
 
     /// Waits for the next job; none when the queue is closed and empty. A thread that took a job reports
     /// [`Queue::done`] before it asks for another.
-    pub(super) fn take(&self) -> Option<T> {
+    pub(super) fn take(&self) -> Option<Taken<T>> {
         let mut state = self.state.lock();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
-                state.idle = state.idle.saturating_sub(1);
-                return Some(job);
+            if let Some(taken) = state.line.take(self.clock.running()) {
+                return Some(taken);
             }
             if state.closed {
                 return None;
@@ -64,19 +78,25 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next job as well, for a thread that has one and can do both at once: if one waits that `fits`, and no
-    /// thread is free to do it at the same time.
-    pub(super) fn take_second(&self, fits: impl Fn(&T) -> bool) -> Option<T> {
-        let mut state = self.state.lock();
-        if state.idle > 0 {
-            return None;
-        }
-        state.jobs.pop_front_if(|job| fits(job))
+    /// The next job as well, as [`Line::take_second`].
+    pub(super) fn take_second(&self, fits: impl FnOnce(&T) -> bool) -> Option<Taken<T>> {
+        let now = self.clock.running();
+        self.state.lock().line.take_second(now, fits)
     }
 
-    /// A thread is without a job again.
-    pub(super) fn done(&self) {
-        self.state.lock().idle += 1;
+    /// A thread is without a job again. What it took was estimated to take `takes`. `did` is what it did and how long it
+    /// took for each; none if the callers had gone.
+    pub(super) fn done(&self, takes: Duration, did: Option<(Work, Duration)>) {
+        let mut state = self.state.lock();
+        state.line.done(takes);
+        if let Some((work, took)) = did {
+            state.pace.learn(work, took);
+        }
+    }
+
+    /// When to come back.
+    pub(super) fn retry_after(&self) -> Duration {
+        self.state.lock().line.retry_after()
     }
 
     /// Takes no more jobs; the threads end when those that wait are done.
@@ -87,53 +107,47 @@ impl<T> Queue<T> {
 
     /// The jobs that no thread has taken yet.
     pub(super) fn waiting(&self) -> usize {
-        self.state.lock().jobs.len()
+        self.state.lock().line.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::Argon2Cost;
     use super::*;
+    use crate::Timestamp;
+
+    const CALLER: Caller = Caller { network: None, name: 0 };
+
+    fn push(queue: &Queue<u8>, job: u8) -> bool {
+        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
+        queue.push(CALLER, work, job).jobs.is_empty()
+    }
+
+    fn take(queue: &Queue<u8>) -> Option<u8> {
+        queue.take().map(|taken| taken.job)
+    }
 
     #[test]
-    fn idle_threads_are_places_and_busy_ones_are_not() {
-        let queue = Queue::new(1, 2);
-        assert!(queue.push('a') && queue.push('b') && queue.push('c'));
-        assert!(!queue.push('d'), "two for the threads, one waits");
-        assert_eq!(queue.take(), Some('a'));
-        assert!(!queue.push('d'), "taken, but its thread is no place any more");
-        queue.done();
-        assert!(queue.push('d'));
+    fn what_was_learned_decides_who_has_a_place() {
+        let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
+        assert!(push(&queue, 0));
+        let taken = queue.take().unwrap();
+        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
+        queue.done(taken.takes, Some((work, Duration::from_millis(400))));
+        assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
+        let refused = queue.push(CALLER, work, 4);
+        assert_eq!(refused.jobs, [(Refused::Share, 4)]);
+        assert_eq!(refused.retry_after, Duration::from_secs(1));
         assert_eq!(queue.waiting(), 3);
     }
 
     #[test]
-    fn a_second_job_is_taken_when_it_fits_and_nobody_else_is_free() {
-        let queue = Queue::new(4, 2);
-        for job in [1, 2, 3, 4] {
-            assert!(queue.push(job));
-        }
-        assert_eq!(queue.take(), Some(1));
-        assert_eq!(queue.take_second(|_| true), None, "the other thread is free");
-        assert_eq!(queue.take(), Some(2));
-        assert_eq!(queue.take_second(|job| *job == 4), None, "it is not the next");
-        assert_eq!(queue.take_second(|job| *job == 3), Some(3));
-        assert_eq!(queue.take_second(|_| true), Some(4));
-        assert_eq!(queue.take_second(|_| true), None, "nothing waits");
-        queue.done();
-        queue.done();
-        assert!(
-            (0..6).all(|job| queue.push(job)) && !queue.push(6),
-            "each thread is one place"
-        );
-    }
-
-    #[test]
     fn a_closed_queue_is_emptied_and_takes_nothing() {
-        let queue = Queue::new(4, 1);
-        assert!(queue.push(1) && queue.push(2));
+        let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
+        assert!(push(&queue, 1) && push(&queue, 2));
         queue.close();
-        assert!(!queue.push(3));
-        assert_eq!((queue.take(), queue.take(), queue.take()), (Some(1), Some(2), None));
+        assert!(!push(&queue, 3));
+        assert_eq!((take(&queue), take(&queue), take(&queue)), (Some(1), Some(2), None));
     }
 }

@@ -3,23 +3,34 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::worker::Checked;
 use super::*;
+use crate::Timestamp;
 use crate::account::AccountId;
 use crate::throttle::{Subject, Throttle, ThrottleConfig};
-use crate::{Clock, Timestamp};
 
 const TINY: Scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
 const BCRYPT: Scheme = Scheme::Bcrypt { cost: 4 };
 
+const CALLER: Caller = Caller { network: None, name: 0 };
+
 fn pool(scheme: Scheme) -> Hasher {
-    Hasher::start(HasherConfig {
+    let config = HasherConfig {
         scheme,
         threads: 1,
-        queue: 4,
-    })
-    .unwrap()
+        ..HasherConfig::default()
+    };
+    Hasher::start(config, Clock::system()).unwrap()
+}
+
+fn worker(tally: &Arc<Tally>) -> Worker {
+    Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(tally), Clock::system())
+}
+
+fn refused(hasher: &Hasher) -> u64 {
+    hasher.metrics().refused.iter().map(|(_, count)| count).sum()
 }
 
 fn secret(text: &str) -> Secret {
@@ -42,17 +53,17 @@ async fn a_new_hash_verifies_and_is_salted() {
     for scheme in [TINY, BCRYPT, Scheme::Argon2id { m_kib: 64, t: 2, p: 3 }] {
         let hasher = pool(scheme);
         let (first, second) = (
-            hasher.hash(&secret("pässword")).await.unwrap(),
-            hasher.hash(&secret("pässword")).await,
+            hasher.hash(CALLER, &secret("pässword")).await.unwrap(),
+            hasher.hash(CALLER, &secret("pässword")).await,
         );
         assert_ne!(first.expose(), second.unwrap().expose());
         let right = hasher
-            .verify(unthrottled(), &secret("pässword"), Some(&first))
+            .verify(CALLER, unthrottled(), &secret("pässword"), Some(&first))
             .await
             .unwrap();
         assert!(right.matches && !right.outdated);
         let wrong = hasher
-            .verify(unthrottled(), &secret("passwörd"), Some(&first))
+            .verify(CALLER, unthrottled(), &secret("passwörd"), Some(&first))
             .await
             .unwrap();
         assert!(!wrong.matches && !wrong.outdated);
@@ -84,7 +95,10 @@ async fn nobody_and_an_unreadable_hash_take_the_decoy() {
         let garbage = PasswordHash::new("garbage".to_owned());
         for against in [None, Some(&garbage)] {
             for password in ["password", "", "\0", &"x".repeat(100)] {
-                let verdict = hasher.verify(unthrottled(), &secret(password), against).await.unwrap();
+                let verdict = hasher
+                    .verify(CALLER, unthrottled(), &secret(password), against)
+                    .await
+                    .unwrap();
                 assert!(!verdict.matches && !verdict.outdated);
             }
         }
@@ -110,29 +124,29 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
         t: 4,
         p: 1,
     };
-    let hasher = Hasher::start(HasherConfig {
+    let config = HasherConfig {
         scheme: slow,
         threads: 1,
-        queue: 1,
-    })
-    .unwrap();
+        wait: Duration::ZERO,
+    };
+    let hasher = Hasher::start(config, Clock::system()).unwrap();
     let one_attempt = ThrottleConfig {
         free_attempts: 1,
         ..ThrottleConfig::default()
     };
     let throttle = Throttle::new(one_attempt, Clock::manual(Timestamp(0)));
     let mut waiting = Vec::new();
-    let mut refused = 0;
+    let mut busy = 0;
     for number in 0..64 {
         let subject = Subject::Account(AccountId(uuid::Uuid::from_u128(number)));
         let permit = throttle.permit(subject.clone(), None).unwrap();
         let password = secret("password");
-        let mut verifying = Box::pin(async { hasher.verify(permit, &password, None).await });
+        let mut verifying = Box::pin(async { hasher.verify(CALLER, permit, &password, None).await });
         match first_poll(&mut verifying).await {
             Some(Err(Error::Busy { retry_after })) => {
                 assert!(!retry_after.is_zero());
                 assert!(throttle.permit(subject, None).is_ok(), "the attempt was given back");
-                refused += 1;
+                busy += 1;
             }
             Some(other) => assert!(!other.unwrap().matches),
             None => {
@@ -141,14 +155,14 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
             }
         }
     }
-    assert!(refused > 0 && !waiting.is_empty());
-    assert_eq!(hasher.metrics().refused, refused);
+    assert!(busy > 0 && !waiting.is_empty());
+    assert_eq!(refused(&hasher), busy);
 }
 
 #[test]
 fn a_job_whose_caller_has_gone_is_skipped() {
-    let done = Arc::new(AtomicU64::new(0));
-    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
+    let tally = Arc::default();
+    let mut worker = worker(&tally);
     for gone in [true, false] {
         let (hash_answer, hashed) = oneshot::channel();
         let (verify_answer, checked) = oneshot::channel();
@@ -164,7 +178,7 @@ fn a_job_whose_caller_has_gone_is_skipped() {
             against: None,
             answer: verify_answer,
         });
-        assert_eq!(done.load(Ordering::Relaxed), if gone { 0 } else { 2 });
+        assert_eq!(tally.done.load(Ordering::Relaxed), if gone { 0 } else { 2 });
     }
 }
 
@@ -182,8 +196,8 @@ fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Rece
 /// Whatever two jobs are done together, each is answered as if it were alone.
 #[test]
 fn two_jobs_at_once_are_answered_each_for_itself() {
-    let done = Arc::new(AtomicU64::new(0));
-    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
+    let tally = Arc::default();
+    let mut worker = worker(&tally);
     let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
     let mut hashes = answers.into_iter().map(|answer| Job::Hash {
         password: secret("right"),
@@ -202,7 +216,7 @@ fn two_jobs_at_once_are_answered_each_for_itself() {
         ("password", Some(&other_cost), true),
         ("a", Some(&bcrypt), true),
     ];
-    let count = done.load(Ordering::Relaxed);
+    let count = tally.done.load(Ordering::Relaxed);
     for (password, against, matches) in cases {
         for (other, other_against, other_matches) in cases {
             let (first, mut checked) = verify(password, against);
@@ -212,29 +226,29 @@ fn two_jobs_at_once_are_answered_each_for_itself() {
             assert_eq!(other_checked.try_recv().unwrap().unwrap().matches, other_matches);
         }
     }
-    assert_eq!((count, done.load(Ordering::Relaxed)), (2, 2 + 50));
+    assert_eq!((count, tally.done.load(Ordering::Relaxed)), (2, 2 + 50));
 }
 
 #[test]
 fn of_two_jobs_the_one_that_is_waited_for_is_done() {
-    let done = Arc::new(AtomicU64::new(0));
-    let mut worker = Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(&done));
+    let tally = Arc::default();
+    let mut worker = worker(&tally);
     let (gone, _) = verify("x", None);
     let (waiting, mut checked) = verify("x", None);
     worker.run_two(gone, waiting);
     assert!(!checked.try_recv().unwrap().unwrap().matches);
-    assert_eq!(done.load(Ordering::Relaxed), 1);
+    assert_eq!(tally.done.load(Ordering::Relaxed), 1);
 }
 
 /// One thread and more jobs than it can do at once, of which it may take two at a time or not.
 #[tokio::test]
 async fn a_burst_is_answered_each_for_itself() {
     let hasher = pool(TINY);
-    let hash = hasher.hash(&secret("right")).await.unwrap();
+    let hash = hasher.hash(CALLER, &secret("right")).await.unwrap();
     let passwords = ["right", "wrong", "right", "also wrong"].map(secret);
     let mut waiting: Vec<_> = passwords
         .iter()
-        .map(|password| Box::pin(hasher.verify(unthrottled(), password, Some(&hash))))
+        .map(|password| Box::pin(hasher.verify(CALLER, unthrottled(), password, Some(&hash))))
         .collect();
     let mut early = Vec::new();
     for verifying in &mut waiting {
@@ -263,12 +277,11 @@ fn dropping_the_pool_does_the_jobs_that_wait() {
     let mut answers = Vec::new();
     for _ in 0..4 {
         let (answer, hashed) = oneshot::channel();
-        hasher
-            .enqueue(Job::Hash {
-                password: secret("x"),
-                answer,
-            })
-            .unwrap();
+        let job = Job::Hash {
+            password: secret("x"),
+            answer,
+        };
+        hasher.enqueue(CALLER, job);
         answers.push(hashed);
     }
     drop(hasher);
@@ -290,7 +303,7 @@ async fn a_caller_who_goes_has_used_the_attempt() {
     {
         let password = secret("guess");
         // Whether it waits or is answered already: nobody settles the permit.
-        let mut verifying = Box::pin(hasher.verify(permit, &password, None));
+        let mut verifying = Box::pin(hasher.verify(CALLER, permit, &password, None));
         let _ = first_poll(&mut verifying).await;
     }
     assert!(throttle.permit(subject, None).is_err());
@@ -299,11 +312,15 @@ async fn a_caller_who_goes_has_used_the_attempt() {
 #[test]
 fn costs_out_of_range_are_refused_with_a_hint() {
     let argon2 = |m_kib, t, p| Scheme::Argon2id { m_kib, t, p };
-    let config = |scheme, threads, queue| HasherConfig { scheme, threads, queue };
+    let config = |scheme, threads, seconds| HasherConfig {
+        scheme,
+        threads,
+        wait: Duration::from_secs(seconds),
+    };
     for good in [
         HasherConfig::default(),
-        config(argon2(8, 1, 1), 1, 1),
-        config(argon2(1_048_576, 64, 16), 1024, 65_536),
+        config(argon2(8, 1, 1), 1, 0),
+        config(argon2(1_048_576, 64, 16), 1024, 600),
         config(Scheme::Bcrypt { cost: 4 }, 1, 1),
         config(Scheme::Bcrypt { cost: 20 }, 1, 1),
     ] {
@@ -322,10 +339,9 @@ fn costs_out_of_range_are_refused_with_a_hint() {
         config(Scheme::Bcrypt { cost: 21 }, 1, 1),
         config(TINY, 0, 1),
         config(TINY, 1025, 1),
-        config(TINY, 1, 0),
-        config(TINY, 1, 65_537),
+        config(TINY, 1, 601),
     ] {
-        let error = Hasher::start(bad).unwrap_err().to_string();
+        let error = Hasher::start(bad, Clock::system()).unwrap_err().to_string();
         assert!(error.contains("hint: choose a number from"), "{error}");
     }
 }
@@ -340,7 +356,8 @@ fn metrics_tell_the_size() {
     for (p, kept) in [(1, 65_536 * at_once), (2, 65_536)] {
         let metrics = pool(Scheme::Argon2id { m_kib: 64, t: 1, p }).metrics();
         assert_eq!((metrics.threads, metrics.memory_per_thread), (1, kept));
-        assert_eq!((metrics.queued, metrics.done, metrics.refused), (0, 0, 0));
+        assert_eq!((metrics.queued, metrics.done), (0, 0));
+        assert_eq!((metrics.waits.count, metrics.hashes.count), (0, 0));
     }
     assert_eq!(pool(BCRYPT).metrics().memory_per_thread, 0);
 }
@@ -351,7 +368,7 @@ async fn a_new_password_is_estimated_by_a_hash_thread() {
     let policy = Arc::new(PasswordPolicy::default());
     let weakness = |password: &'static str, context: &[&str]| {
         let context = context.iter().map(|word| (*word).to_owned()).collect();
-        hasher.weakness(&policy, password, context)
+        hasher.weakness(CALLER, &policy, password, context)
     };
     assert_eq!(weakness("short", &[]).await.unwrap(), Some(Weakness::TooShort));
     assert_eq!(weakness("qwertzuiop12", &[]).await.unwrap(), Some(Weakness::Guessable));

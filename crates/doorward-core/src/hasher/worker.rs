@@ -6,20 +6,24 @@
 use std::hint::black_box;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
+use super::metrics::Tally;
+use super::pace::Work;
 use super::phc::Argon2Hash;
 use super::queue::Queue;
 use super::stored::{Ceiling, Stored};
 use super::{Scheme, bcrypt_hash};
 use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
-use crate::{Error, Result, random};
+use crate::{Clock, Error, Result, random};
 
 /// Bytes of a new salt (RFC 9106 section 3.1 recommends 16).
 const SALT: usize = 16;
@@ -45,8 +49,38 @@ pub(super) enum Job {
         password: Secret,
         /// Words that the password must not be made of.
         context: Vec<String>,
-        answer: oneshot::Sender<Option<Weakness>>,
+        answer: oneshot::Sender<Result<Option<Weakness>>>,
     },
+}
+
+impl Job {
+    /// What there is to do. A stored hash that nobody can read is work like the decoy.
+    pub(super) fn work(&self, scheme: Scheme, ceiling: &Ceiling) -> Work {
+        let stored = match self {
+            Self::Estimate { .. } => return Work::Strength,
+            Self::Verify {
+                against: Some(hash), ..
+            } => Stored::parse(hash.expose(), ceiling),
+            Self::Verify { against: None, .. } | Self::Hash { .. } => None,
+        };
+        match (stored, scheme) {
+            (Some(Stored::Argon2(hash)), _) => Work::Argon2(hash.cost),
+            (Some(Stored::Bcrypt(hash)), _) => Work::Bcrypt(hash.cost),
+            (None, Scheme::Argon2id { m_kib, t, p }) => Work::Argon2(Argon2Cost::latest(m_kib, t, p)),
+            (None, Scheme::Bcrypt { cost }) => Work::Bcrypt(cost),
+        }
+    }
+
+    /// Answers that it is not done.
+    pub(super) fn turn_away(self, retry_after: Duration) {
+        let busy = Error::Busy { retry_after };
+        // Whoever has gone does not want the answer.
+        match self {
+            Self::Hash { answer, .. } => drop(answer.send(Err(busy))),
+            Self::Verify { answer, .. } => drop(answer.send(Err(busy))),
+            Self::Estimate { answer, .. } => drop(answer.send(Err(busy))),
+        }
+    }
 }
 
 /// What came of verifying.
@@ -99,12 +133,15 @@ pub(super) struct Worker {
     scheme: Scheme,
     ceiling: Ceiling,
     memory: Memory,
-    done: Arc<AtomicU64>,
+    tally: Arc<Tally>,
+    clock: Clock,
+    /// Jobs done of those that were taken last.
+    did: u32,
 }
 
 impl Worker {
-    /// A worker that counts the jobs it does in `done`.
-    pub(super) fn new(scheme: Scheme, kernel: Kernel, done: Arc<AtomicU64>) -> Self {
+    /// A worker that counts what it does in `tally`, and measures it by this clock.
+    pub(super) fn new(scheme: Scheme, kernel: Kernel, tally: Arc<Tally>, clock: Clock) -> Self {
         let keep = match scheme {
             Scheme::Argon2id { m_kib, .. } => m_kib,
             Scheme::Bcrypt { .. } => 0,
@@ -113,25 +150,55 @@ impl Worker {
             scheme,
             ceiling: Ceiling::of(scheme),
             memory: Memory::new(keep, kernel),
-            done,
+            tally,
+            clock,
+            did: 0,
         }
     }
 
     /// Does jobs until the queue is closed and empty.
     pub(super) fn work(mut self, queue: &Queue<Job>) {
-        while let Some(job) = queue.take() {
-            let second = self
-                .cost(&job)
-                .filter(|cost| self.memory.pairs(*cost))
-                .and_then(|cost| queue.take_second(|other| self.cost(other) == Some(cost)));
-            // A panic would be a bug in a hash function. It must cost its callers an answer and not the pool a
-            // thread; the memory, which it may have left half filled, holds nothing that matters to the next.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| match second {
-                Some(second) => self.run_two(job, second),
-                None => self.run(job),
-            }));
-            queue.done();
+        while let Some(first) = queue.take() {
+            self.tally.waits.observe(first.waited);
+            if first.is_late {
+                self.tally.refuse(Refused::Late);
+                first.job.turn_away(queue.retry_after());
+                queue.done(first.takes, None);
+                continue;
+            }
+            let work = first.job.work(self.scheme, &self.ceiling);
+            let second = self.second(work, queue);
+            self.work_on(queue, work, first, second);
         }
+    }
+
+    /// A job to be done at once with one that is this much work.
+    fn second(&self, work: Work, queue: &Queue<Job>) -> Option<Taken<Job>> {
+        let Work::Argon2(cost) = work else { return None };
+        if !self.memory.pairs(cost) {
+            return None;
+        }
+        queue.take_second(|other| other.work(self.scheme, &self.ceiling) == work)
+    }
+
+    fn work_on(&mut self, queue: &Queue<Job>, work: Work, first: Taken<Job>, second: Option<Taken<Job>>) {
+        let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
+        let started = self.clock.instant();
+        self.did = 0;
+        // A panic would be a bug in a hash function. It must cost its callers an answer and not the pool a
+        // thread; the memory, which it may have left half filled, holds nothing that matters to the next.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| match second {
+            Some(second) => {
+                self.tally.waits.observe(second.waited);
+                self.run_two(first.job, second.job);
+            }
+            None => self.run(first.job),
+        }));
+        let took = self.clock.instant().duration_since(started);
+        if work != Work::Strength {
+            (0..self.did).for_each(|_| self.tally.hashes.observe(took));
+        }
+        queue.done(takes, took.checked_div(self.did).map(|each| (work, each)));
     }
 
     /// Does one job, unless its caller has gone before.
@@ -160,27 +227,6 @@ impl Worker {
         }
     }
 
-    /// What a job costs, if that is a hash of Argon2.
-    fn cost(&self, job: &Job) -> Option<Argon2Cost> {
-        if let Job::Estimate { .. } = job {
-            return None;
-        }
-        if let Job::Verify {
-            against: Some(hash), ..
-        } = job
-            && let Some(stored) = Stored::parse(hash.expose(), &self.ceiling)
-        {
-            return match stored {
-                Stored::Argon2(hash) => Some(hash.cost),
-                Stored::Bcrypt(_) => None,
-            };
-        }
-        match self.scheme {
-            Scheme::Argon2id { m_kib, t, p } => Some(Argon2Cost::latest(m_kib, t, p)),
-            Scheme::Bcrypt { .. } => None,
-        }
-    }
-
     /// What is to be computed for a job. None when it is done already: what is no Argon2 is done here, and what
     /// nobody waits for is not done at all.
     fn begin(&mut self, job: Job) -> Option<Task> {
@@ -198,15 +244,16 @@ impl Worker {
                 answer,
             } if !answer.is_closed() => {
                 let context: Vec<&str> = context.iter().map(String::as_str).collect();
+                self.did += 1;
                 // Whoever went during the work does not want the answer.
-                let _ = answer.send(policy.weakness(password.expose(), &context));
+                let _ = answer.send(Ok(policy.weakness(password.expose(), &context)));
                 None
             }
             Job::Hash { .. } | Job::Verify { .. } | Job::Estimate { .. } => None,
         }
     }
 
-    fn begin_hash(&self, password: Secret, answer: oneshot::Sender<Result<PasswordHash>>) -> Option<Task> {
+    fn begin_hash(&mut self, password: Secret, answer: oneshot::Sender<Result<PasswordHash>>) -> Option<Task> {
         let (m_kib, t, p) = match self.scheme {
             Scheme::Bcrypt { cost } => {
                 let hashed = bcrypt_hash::hash(&password, cost).map(PasswordHash::new);
@@ -233,7 +280,7 @@ impl Worker {
     }
 
     fn begin_verify(
-        &self,
+        &mut self,
         password: Secret,
         against: Option<&PasswordHash>,
         answer: oneshot::Sender<Result<Checked>>,
@@ -282,7 +329,7 @@ impl Worker {
     }
 
     /// Answers, once the tag is computed.
-    fn finish(&self, task: Task, hashed: Result<()>) {
+    fn finish(&mut self, task: Task, hashed: Result<()>) {
         match task.purpose {
             Purpose::Hash(answer) => {
                 let text = hashed.map(|()| PasswordHash::new(task.hash.to_string()));
@@ -300,8 +347,9 @@ impl Worker {
         }
     }
 
-    fn answer<T>(&self, answer: oneshot::Sender<T>, result: T) {
-        self.done.fetch_add(1, Ordering::Relaxed);
+    fn answer<T>(&mut self, answer: oneshot::Sender<T>, result: T) {
+        self.did += 1;
+        self.tally.done.fetch_add(1, Ordering::Relaxed);
         // Whoever went during the work does not want the answer.
         let _ = answer.send(result);
     }

@@ -186,13 +186,17 @@ pub(super) const PASSWORDS: &[Setting] = &[
         about: "Threads that hash; 0 takes one for each core.",
     },
     Setting {
-        name: "hash_queue",
-        kind: Kind::Number {
-            at: |config| &mut config.hash_queue,
-            least: 1,
-            most: 65_536,
+        name: "hash_wait",
+        kind: Kind::Duration {
+            at: |config| &mut config.hash_wait,
+            least: Duration::ZERO,
+            most: Duration::from_mins(10),
         },
-        about: "Passwords that may wait for a hash thread; one more is answered \"busy\".",
+        about: "How long a password may wait for a hash thread. Who would wait longer, by the time that hashes have \
+                taken lately, is answered \"busy\" at once, with the time after which there is a place. Networks \
+                (IPv4: one address, IPv6: one /64) take turns, and within a network accounts do; when the line is as \
+                long as it may be, the newest password of whoever has most in it gives way to somebody who has less. \
+                `0s` refuses whoever finds no thread free.",
     },
     Setting {
         name: "password_long",

@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn takes_its_own_variables_and_leaves_the_others() {
-        let environment = read("DOORWARD_HASH_QUEUE", "5").unwrap();
-        assert_eq!(environment.entries[0].key.setting.name, "hash_queue");
+        let environment = read("DOORWARD_HASH_THREADS", "5").unwrap();
+        assert_eq!(environment.entries[0].key.setting.name, "hash_threads");
         assert!(read("PATH", "/bin").unwrap().entries.is_empty());
         assert!(read("doorward_listen", "x").unwrap().entries.is_empty());
         let environment = read("DOORWARD_CONFIG", "/etc/doorward.toml").unwrap();

@@ -1,7 +1,7 @@
 //! The layer of the configuration file: TOML, one key for each setting, no tables.
 //!
-//! The surprise: values keep to text until a setting reads them, so that `hash_queue = 256` and
-//! `hash_queue = "256"` are the same here and in the environment.
+//! The surprise: values keep to text until a setting reads them, so that `hash_threads = 4` and
+//! `hash_threads = "4"` are the same here and in the environment.
 
 use doorward_core::SetupError;
 use toml::Spanned;

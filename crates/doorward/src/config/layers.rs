@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(layered.config.listen, "localhost:1");
         assert_eq!(layered.config.issuer, "environment");
         assert_eq!(layered.config.database.to_string(), "sqlite:flag.db");
-        assert_eq!(layered.config.hash_queue, Config::default().hash_queue);
+        assert_eq!(layered.config.hash_threads, Config::default().hash_threads);
         let sources: Vec<_> = layered
             .sources
             .iter()
@@ -285,9 +285,9 @@ mod tests {
                 "error: my.toml:2:10: `listen` cannot be `8080`\nhint: write an address",
             ),
             (
-                "hash_queue = 0",
+                "max_connections = 0",
                 &[],
-                "`hash_queue` cannot be `0`\nhint: write a number from 1 to 65536",
+                "`max_connections` cannot be `0`\nhint: write a number from 1 to 1000000",
             ),
             (
                 "metrics = ['on']",

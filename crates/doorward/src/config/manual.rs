@@ -143,14 +143,14 @@ mod tests {
             place: "somewhere".into(),
         };
         let secret = "0123456789abcdef0123456789abcdef";
-        let layered = merge([vec![entry("jwt_secret", secret), entry("hash_queue", "7")]]).unwrap();
+        let layered = merge([vec![entry("jwt_secret", secret), entry("hash_threads", "7")]]).unwrap();
         let table = table(&layered);
         let row = |name: &str| {
             let row = table.lines().find(|line| line.starts_with(name)).unwrap();
             row.split_whitespace().collect::<Vec<_>>()
         };
         assert_eq!(row("jwt_secret"), ["jwt_secret", "(set)", "somewhere"]);
-        assert_eq!(row("hash_queue"), ["hash_queue", "7", "somewhere"]);
+        assert_eq!(row("hash_threads"), ["hash_threads", "7", "somewhere"]);
         assert_eq!(row("body_timeout"), ["body_timeout", "10s", "default"]);
         assert_eq!(row("contracts"), ["contracts", "-", "default"]);
         assert!(!table.contains(secret));

@@ -191,6 +191,37 @@ fn health_readiness_and_metrics() {
     );
 }
 
+/// The page has every metric of the manual and the manual every metric of the page.
+#[test]
+fn metrics_are_those_of_the_manual() {
+    let server = Setup::new().start();
+    Request::get("/users/nothing").send(server.address);
+    let metrics = Request::get("/metrics").send(server.address).text();
+    let mut served: Vec<(&str, &str)> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE doorward_")?.split_once(' '))
+        .collect();
+    let manual = include_str!("../../../../docs/metrics.md");
+    let mut told: Vec<(&str, &str)> = manual
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `doorward_")?.split(" | ");
+            let name = cells.next()?.trim_end_matches('`');
+            Some((name.trim_end_matches("_total"), cells.next()?))
+        })
+        .collect();
+    served.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(served, told);
+    for reason in ["wait", "share", "gave_way", "late", "memory"] {
+        let line = format!("doorward_hashes_refused_total{{reason=\"{reason}\"}} 0");
+        assert!(
+            metrics.contains(&line) && manual.contains(&format!("| `{reason}` |")),
+            "{metrics}"
+        );
+    }
+}
+
 #[test]
 fn metrics_can_be_turned_off() {
     let server = Setup::new().setting("metrics", "false").start();

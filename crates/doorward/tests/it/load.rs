@@ -54,12 +54,12 @@ fn assert_unavailable(contract: &str, answer: &Answer, problem: &str, reason: &s
 }
 
 #[test]
-fn a_full_hash_queue_is_answered_busy_and_nobody_else_suffers() {
+fn whoever_would_wait_too_long_is_answered_busy_and_nobody_else_suffers() {
     assert_eq!(REGISTER.map(|(name, _)| name), builtin::ALL.map(|(name, _)| name));
-    // One thread, one place to wait, and hashes that take long enough for many to come meanwhile.
+    // One thread, nobody shall wait for it, and hashes take long enough for many to come meanwhile.
     let server = Setup::new()
         .setting("hash_threads", "1")
-        .setting("hash_queue", "1")
+        .setting("hash_wait", "0s")
         .setting("hash_memory_kib", "16384")
         .setting("hash_passes", "2")
         .start();
@@ -80,6 +80,29 @@ fn a_full_hash_queue_is_answered_busy_and_nobody_else_suffers() {
     // Whoever was turned away comes back and is let in.
     let again = register(&server, REGISTER[0].1, "later");
     assert_eq!(again.status, 201, "{again}");
+}
+
+/// On Linux each thread has a priority of its own (proc(5), field 19 of `stat`).
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_hash_yield_to_those_that_answer() {
+    let server = Setup::new().setting("hash_threads", "1").start();
+    // The thread has set its priority before its first hash.
+    assert_eq!(register(&server, REGISTER[0].1, "first").status, 201);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.process_id())).unwrap();
+    let mut nice_values: Vec<(bool, i32)> = threads
+        .map(|thread| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            let (name, fields) = stat.rsplit_once(')').unwrap();
+            let nice = fields.split_whitespace().nth(16).unwrap();
+            (name.contains("(hash-"), nice.parse().unwrap())
+        })
+        .collect();
+    nice_values.sort_unstable();
+    let (answering, hashing) = nice_values.split_at(nice_values.len() - 1);
+    assert_eq!(hashing, [(true, 19)]);
+    let above = |(is_hashing, nice): &(bool, i32)| !is_hashing && *nice < 19;
+    assert!(answering.len() > 1 && answering.iter().all(above), "{nice_values:?}");
 }
 
 #[test]

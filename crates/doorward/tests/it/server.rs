@@ -202,6 +202,11 @@ impl Server {
         self.process.log()
     }
 
+    /// The number the system knows it by.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// Ends it as a power cut would (SIGKILL).
     pub(crate) fn killed(self) -> Setup {
         // Dropping the process kills it and waits for its end.

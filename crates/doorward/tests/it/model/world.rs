@@ -85,7 +85,7 @@ impl World {
         };
         let parts = Parts {
             store: doorward_store::open_sqlite(folder.join("model.db")).await.unwrap(),
-            hasher: Hasher::start(config).unwrap(),
+            hasher: Hasher::start(config, clock.clone()).unwrap(),
             throttle: Throttle::new(throttle, clock.clone()),
             clock,
         };
