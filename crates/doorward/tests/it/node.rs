@@ -135,6 +135,19 @@ fn log_in(server: &Server) -> String {
     answer.member("access_token")
 }
 
+/// Logs in until the header of the token, which names the key, is another one than that of `before`.
+fn log_in_with_another_key(server: &Server, before: &str) -> String {
+    let header = |token: &str| token.split('.').next().map(str::to_owned);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let token = log_in(server);
+        if header(&token) != header(before) {
+            return token;
+        }
+        assert!(Instant::now() < deadline, "the new key does not sign");
+    }
+}
+
 #[test]
 fn the_express_example_knows_who_has_logged_out() {
     let package = Package::installed();
@@ -163,9 +176,14 @@ fn the_express_example_knows_who_has_logged_out() {
         assert_eq!(example.me(&ended).status, 401);
     }
 
-    // What an operator ends in another process ends here, too.
+    // What a new key signs is accepted, and what an operator ends in another process ends here, too.
+    server.setup().succeed(&["key", "rotate"]);
+    let rotated = log_in_with_another_key(&server, &token);
+    refuse.wait_for(&rotated, 200, None);
     server.setup().succeed(&["user", "end-sessions", "ann@example.com"]);
-    refuse.wait_for(&token, 401, Some(Instant::now() + BOUND));
+    let until = Some(Instant::now() + BOUND);
+    refuse.wait_for(&rotated, 401, until);
+    refuse.wait_for(&token, 401, until);
 }
 
 fn lets_in_only_with_a_token(example: &Example, token: &str) {
