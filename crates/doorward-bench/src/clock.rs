@@ -1,0 +1,50 @@
+//! The only place of this program that reads the time, and the only one that waits for it.
+//!
+//! The surprise: a thread that paces requests asks the kernel to be woken within a microsecond. Fifty are usual, and
+//! they would be counted as the server's.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Now.
+#[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The moment, as records keep it: RFC 3339 in whole seconds.
+#[expect(clippy::disallowed_methods, reason = "a record says when it was made")]
+pub(crate) fn date() -> String {
+    format!("{:.0}", jiff::Timestamp::now())
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z, as the database counts.
+#[expect(clippy::disallowed_methods, reason = "rows that are filled in have times")]
+pub(crate) fn epoch_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Waits until a moment; returns at once when it is past.
+pub(crate) fn wait_until(moment: Instant) {
+    wait(moment.saturating_duration_since(now()));
+}
+
+/// Waits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace of an open loop is a time, not an event"
+)]
+pub(crate) fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        std::thread::sleep(duration);
+    }
+}
+
+/// Makes the waits of this thread end punctually, where the system lets us ask for that.
+pub(crate) fn be_punctual() {
+    let task = fs::read_link("/proc/thread-self").unwrap_or_default();
+    if let Some(thread) = task.file_name().and_then(|name| name.to_str()) {
+        // A refusal costs 50 µs of precision and nothing else.
+        drop(fs::write(format!("/proc/{thread}/timerslack_ns"), "1000"));
+    }
+}
