@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use self::axis::Axis;
-use crate::record::shown;
+use crate::table::shown;
 
 mod axis;
 

@@ -25,6 +25,7 @@ mod record;
 mod report;
 mod server;
 mod statistics;
+mod table;
 mod wire;
 
 /// Measures doorward. Build the server first, in the same profile: `cargo build --release -p doorward`.

@@ -10,7 +10,8 @@ use std::path::Path;
 use crate::command::all::COMMANDS;
 use crate::error::{Error, Result};
 use crate::print;
-use crate::record::{Figure, Record, Table, figures};
+use crate::record::{Figure, Record, figures};
+use crate::table::Table;
 
 const HEAD: &str = "\
 # Performance

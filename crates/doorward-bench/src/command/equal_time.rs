@@ -10,9 +10,10 @@ use crate::dice::Dice;
 use crate::error::Result;
 use crate::folder::Folder;
 use crate::people::{self, email, log_in_with};
-use crate::record::{Cell, Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
 use crate::statistics::{cropped, median, welch};
+use crate::table::{Cell, Table};
 use crate::wire::Wire;
 use crate::{Options, clock, print};
 
@@ -44,6 +45,14 @@ struct Samples {
     second: Vec<f64>,
 }
 
+impl Samples {
+    /// Welch's t of both, and of both without the slowest.
+    fn apart(&self) -> (f64, f64) {
+        let (first, second) = cropped(&self.first, &self.second, KEPT);
+        (welch(&self.first, &self.second), welch(&first, &second))
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (real, cheap) = options.pick((4000, 20_000), (40, 200));
     let mut draft = Draft::begin("equal-time", "Whether times tell who has an account", &ABOUT, options);
@@ -67,16 +76,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     let (mut names, mut all, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for (kind, count, settings) in kinds {
+        print::progress(&format!("{count} requests {kind}"));
         let folder = Folder::new()?;
         let server = Server::doorward(&folder, &settings)?;
         people::settle(server.address, 0..ACCOUNTS)?;
         let logins = logins(server.address, count)?;
         let registrations = registrations(server.address, count / 4)?;
         for samples in [logins, registrations] {
-            print::progress(&format!("{} {kind}: {} requests", samples.name, count));
-            let t = welch(&samples.first, &samples.second);
-            let (first, second) = cropped(&samples.first, &samples.second, KEPT);
-            let t_cropped = welch(&first, &second);
+            let (t, t_cropped) = samples.apart();
             let worst = t.abs().max(t_cropped.abs());
             let name = format!("{} {kind}", samples.name);
             let different = if worst < DIFFERENT { "no" } else { "yes" };

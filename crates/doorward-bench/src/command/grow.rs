@@ -17,9 +17,10 @@ use crate::folder::Folder;
 use crate::histogram::Histogram;
 use crate::load::{Crowd, in_turn};
 use crate::people::{self, grants};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
 use crate::statistics::{median, number};
+use crate::table::Table;
 use crate::wire::Wire;
 use crate::{Options, clock, print};
 
@@ -312,7 +313,7 @@ pub(crate) fn short(count: u64) -> String {
                 .get(power)
                 .map_or_else(|| count.to_string(), |power| format!("10{power}"))
         }
-        _ => crate::record::shown(number(count)),
+        _ => crate::table::shown(number(count)),
     }
 }
 

@@ -12,8 +12,9 @@ use doorward_argon2::{Job, Kernel, Memory, Params, hash, hash_pair, self_test};
 
 use crate::chart::{Chart, Kind, Series};
 use crate::error::{Error, Result};
-use crate::record::{Cell, Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::statistics::{highest, number};
+use crate::table::{Cell, Table};
 use crate::{Options, clock, machine};
 
 /// Hashes that each thread makes in a round, and in a short one.

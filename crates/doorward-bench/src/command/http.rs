@@ -16,9 +16,10 @@ use crate::folder::Folder;
 use crate::histogram::Histogram;
 use crate::load::{Crowd, Script, in_turn, same};
 use crate::people::{self, grants, log_in, profile, refreshing, registering};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{QUIET, Server};
 use crate::statistics::{median, number};
+use crate::table::Table;
 use crate::wire::{Wire, request};
 use crate::{Options, machine, print};
 

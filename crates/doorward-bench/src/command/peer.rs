@@ -15,9 +15,10 @@ use crate::histogram::Histogram;
 use crate::load::open::Pace;
 use crate::load::{Crowd, in_turn, same};
 use crate::people::{self, PASSWORD, email};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{QUIET, Server};
 use crate::statistics::median;
+use crate::table::Table;
 use crate::wire::{Wire, request};
 use crate::{Options, print};
 

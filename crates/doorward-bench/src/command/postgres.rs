@@ -19,9 +19,10 @@ use crate::error::{Error, Result};
 use crate::fill::{Size, postgres::fill};
 use crate::folder::Folder;
 use crate::people;
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
 use crate::statistics::{median, number};
+use crate::table::Table;
 use crate::{Options, clock, print};
 
 pub(crate) mod cluster;

@@ -15,9 +15,10 @@ use crate::histogram::Histogram;
 use crate::load::open::Pace;
 use crate::load::{Crowd, Tally, same};
 use crate::people::{self, grants, log_in, profile};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{QUIET, Server};
 use crate::statistics::median;
+use crate::table::Table;
 use crate::{Options, clock, print};
 
 /// Clients that log in meanwhile.

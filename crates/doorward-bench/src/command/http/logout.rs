@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::folder::Folder;
 use crate::load::{Crowd, each};
 use crate::people::{self, grants, log_out};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
 use crate::statistics::{median, number};
+use crate::table::Table;
 use crate::{Options, histogram::Histogram};
 
 const CLIENTS: usize = 128;

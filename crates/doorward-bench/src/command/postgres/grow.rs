@@ -15,9 +15,10 @@ use crate::error::Result;
 use crate::fill::{Size, postgres::fill};
 use crate::folder::Folder;
 use crate::people::{self, grants};
-use crate::record::{Cell, Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
 use crate::statistics::{median, number};
+use crate::table::{Cell, Table};
 use crate::wire::{Wire, request};
 use crate::{Options, print};
 

@@ -9,8 +9,9 @@ use crate::chart::{Chart, Kind, Series};
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::people::{grants, log_out, profile};
-use crate::record::{Draft, Goal, Table};
+use crate::record::{Draft, Goal};
 use crate::server::Server;
+use crate::table::Table;
 use crate::wire::Wire;
 use crate::{Options, clock, print};
 
