@@ -18,8 +18,8 @@ use crate::wire::request;
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// How long setting up may take.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Clients that set up: enough to fill the pool and a commit.
-const CLIENTS: usize = 64;
+/// Clients that set up: enough to fill the pool, and few enough that none waits for long.
+const CLIENTS: usize = 32;
 
 /// What a login gives.
 pub(crate) struct Grant {
