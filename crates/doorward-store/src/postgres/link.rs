@@ -27,6 +27,8 @@ pub(super) struct Link {
     /// As many as there are constants with statements in the files of the nouns.
     statements: RwLock<HashMap<&'static str, Statement>>,
     spoiled: AtomicBool,
+    /// Spoiled because no answer came, so that the server may still be at work for it.
+    silent: AtomicBool,
     given_up: Notify,
 }
 
@@ -75,6 +77,7 @@ impl Link {
             client,
             statements: RwLock::default(),
             spoiled: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             given_up: Notify::new(),
         }
     }
@@ -82,6 +85,17 @@ impl Link {
     /// Whether it may be used again.
     pub(super) fn is_usable(&self) -> bool {
         !self.spoiled.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    /// Whether it is of no more use since no answer came, and the server may still be at work for it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    /// Waits until the server has done what it was asked for, or the connection has ended, however long that takes.
+    pub(super) async fn settled(&self) {
+        // Answered after everything before it.
+        drop(self.client.batch_execute("").await);
     }
 
     /// Waits until somebody finds it to be of no use.
@@ -139,7 +153,10 @@ impl Link {
     async fn answered<T>(&self, question: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
         let answer = match timeout(ANSWER_TIMEOUT, question).await {
             Ok(answer) => answer.map_err(Fault::Postgres),
-            Err(_) => Err(Fault::Silence),
+            Err(_) => {
+                self.silent.store(true, Ordering::Release);
+                Err(Fault::Silence)
+            }
         };
         if answer.as_ref().is_err_and(Fault::ends_connection) {
             self.spoil();

@@ -30,6 +30,16 @@ pub(super) struct Readers {
 
 type Living = Vec<Arc<Link>>;
 
+/// Tells whether a connection has been lost or made since this was taken.
+pub(super) struct Renewal(watch::Receiver<Living>);
+
+impl Renewal {
+    /// Waits until one is, or nobody keeps any more.
+    pub(super) async fn happened(mut self) {
+        drop(self.0.changed().await);
+    }
+}
+
 impl Readers {
     /// Shares the first connection, and sees to it that there are `count` of them, whatever becomes of any.
     pub(super) fn start(server: &Arc<Server>, first: (Link, JoinHandle<()>), count: usize) -> Self {
@@ -69,6 +79,12 @@ impl Readers {
             }
         }
         Err(lost.unwrap_or(Fault::Silence).into())
+    }
+
+    pub(super) fn renewal(&self) -> Renewal {
+        let mut living = self.living.clone();
+        living.mark_unchanged();
+        Renewal(living)
     }
 
     /// Waits until there is any connection; not for long.

@@ -106,6 +106,45 @@ async fn a_restart_loses_nothing_that_was_acknowledged() {
     );
 }
 
+/// Commits wait while the standby is away, and whoever wants one is told to come back. They must not take a new
+/// connection each time, or nobody could connect any more, not even to let them go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_wait_for_a_standby_do_not_use_up_the_connections() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE door");
+    let options = PostgresOptions {
+        writers: 2,
+        ..PostgresOptions::default()
+    };
+    let store = open_postgres(&server.url("door"), options).await.unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    let ann = register(&*store, &realm, "ann@example.com").await;
+    let set = |sql: &str| {
+        server.sql("postgres", sql);
+        server.sql("postgres", "SELECT pg_reload_conf()");
+    };
+    let log_in = || {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.open_session(session(ann.id), &first_hash()).await })
+    };
+    set("ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
+    // Until the server has heard of it.
+    while !is_unavailable(&log_in().await.unwrap()) {}
+    for _ in 0..2 {
+        let attempts: Vec<_> = (0..4).map(|_| log_in()).collect();
+        for attempt in attempts {
+            assert!(is_unavailable(&attempt.await.unwrap()));
+        }
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert_eq!(server.sql("postgres", waiting), "2", "one for each that may write");
+    assert!(store.account(ann.id).await.unwrap().is_some(), "reads go on");
+    set("ALTER SYSTEM RESET synchronous_standby_names");
+    until_ready(&*store).await;
+    sign_in(&*store, ann.id).await;
+    assert_eq!(server.sql("postgres", waiting), "0");
+}
+
 /// Every connection of the store is cut by the server, which goes on.
 #[tokio::test]
 async fn connections_that_are_cut_are_replaced() {
