@@ -4,6 +4,8 @@
 //! here checks first and writes after; a unique index or a condition in the write decides, and the answer
 //! says how.
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
 
 use crate::account::{Account, AccountId, Profile, ProfileChange};
@@ -56,6 +58,9 @@ pub struct PasswordChange {
     /// The session that goes on; all others end.
     pub keep: SessionId,
 }
+
+/// Resolves when another process may have changed something: see [`Store::told`].
+pub type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Remembers. One implementation per engine, and one story that all of them pass.
 ///
@@ -160,4 +165,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers when the store can.
     async fn ready(&self) -> Result<()>;
+
+    /// Waits until another process may have ended a session or added a key: it said so, or could have said so
+    /// unheard. What is said while nobody waits is remembered for the next who does; one at a time may wait. Holds
+    /// nothing of the store, and never resolves where processes cannot tell each other, so whoever waits looks from
+    /// time to time as well. Has to be called within a Tokio runtime.
+    fn told(&self) -> Told;
 }

@@ -8,6 +8,7 @@
 //! advisory locks, no deferred constraints, no transaction ids.
 
 mod account;
+mod channel;
 mod client;
 mod fault;
 mod key;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use doorward_core::{Result, SetupError};
 use tokio::time::sleep;
 
+use self::channel::Channel;
 use self::fault::{Fault, Undo};
 use self::link::Link;
 use self::readers::Readers;
@@ -53,11 +55,18 @@ pub struct PostgresOptions {
     pub readers: usize,
     /// The most connections for writes, made when they are needed. Each commits once at a time; at least one.
     pub writers: usize,
+    /// Whether nodes tell each other of changes (`LISTEN` and `NOTIFY`), with one more connection for whoever asks
+    /// to be [told](doorward_core::store::Store::told).
+    pub notify: bool,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { readers: 4, writers: 8 }
+        Self {
+            readers: 4,
+            writers: 8,
+            notify: true,
+        }
     }
 }
 
@@ -65,6 +74,8 @@ impl Default for PostgresOptions {
 pub(crate) struct Postgres {
     readers: Readers,
     writers: Writers,
+    /// `None` when nodes are not to tell each other.
+    channel: Option<Channel>,
 }
 
 impl Postgres {
@@ -75,10 +86,26 @@ impl Postgres {
         migrations::apply(&client, shown).await?;
         drop(client);
         let first = server.connect().await.map_err(|why| why.explain(shown))?;
+        let channel = options.notify.then(|| Channel::new(Arc::clone(&server))).transpose();
+        let channel = channel.map_err(|error| SetupError::new(error.to_string(), "look into the system's log"))?;
         Ok(Self {
             readers: Readers::start(&server, first, options.readers),
             writers: Writers::new(server, options.writers),
+            channel,
         })
+    }
+
+    /// Tells the other nodes, if they are to be told, that something they remember has changed. What was changed is
+    /// committed by now and stays so, whatever becomes of the word: they look by themselves, too.
+    async fn tell(&self) {
+        let Some(word) = self.channel.as_ref().and_then(Channel::tell) else {
+            return;
+        };
+        let word = &word;
+        let said = self.write(|link| async move { link.batch(word).await }).await;
+        if let Err(error) = said {
+            tracing::debug!(%error, "the other nodes were not told");
+        }
     }
 
     /// Runs `work` on a connection of its own, again if PostgreSQL takes it back for the sake of another write.

@@ -44,7 +44,13 @@ pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
 pub(crate) async fn open(config: &Config, policy: Policy, hasher: Hasher) -> Result<Arc<Auth>, SetupError> {
     let store: Arc<dyn Store> = match &config.database {
         Database::Sqlite(path) => doorward_store::open_sqlite(path).await?,
-        Database::Postgres(url) => doorward_store::open_postgres(url, PostgresOptions::default()).await?,
+        Database::Postgres(url) => {
+            let options = PostgresOptions {
+                notify: config.database_notify,
+                ..PostgresOptions::default()
+            };
+            doorward_store::open_postgres(url, options).await?
+        }
     };
     let clock = Clock::system();
     let parts = Parts {

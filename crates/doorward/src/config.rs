@@ -30,11 +30,17 @@ pub use placement::Placement;
 
 /// Everything that can be set. `docs/configuration.md` says what each field is for, under the same name.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, as `true` or `false` in the file"
+)]
 pub struct Config {
     /// Where `doorward serve` listens: address or host name, and port. Port 0 takes a free one.
     pub listen: String,
     /// The database.
     pub database: Database,
+    /// Whether the nodes of a PostgreSQL database tell each other of changes.
+    pub database_notify: bool,
     /// The contracts to serve; none stands for all that are built in.
     pub contracts: Vec<Placement>,
     /// The origins whose pages may read answers; the word `loopback` stands for every origin on this machine.
@@ -110,6 +116,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".into(),
             database: Database::Sqlite("doorward.db".into()),
+            database_notify: true,
             contracts: Vec::new(),
             origins: vec!["loopback".into()],
             trusted_proxies: Vec::new(),

@@ -9,14 +9,15 @@ use std::time::Duration;
 use doorward_core::{Auth, Result};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// How often to look for what other processes did: sessions ended, accounts disabled, keys rotated.
+/// How often to look for what other processes did: sessions ended, accounts disabled, keys rotated. Those that can
+/// tell are not waited for that long.
 ///
 /// The promise is that a token dies within a second of the command that killed it. Looking takes two reads by
 /// index, which are next to nothing when there is nothing new.
 const CATCH_UP: Duration = Duration::from_millis(250);
 
-/// How long endings of this process are gathered before the next look. The first one is told at once, to services
-/// that follow the endings in the order of their sequence.
+/// How long endings of this process, and what others tell, are gathered before the next look. The first one is looked
+/// at and told at once, to services that follow the endings in the order of their sequence.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How often to forget dead sessions and keys. They do no harm until then; they only take room.
@@ -36,16 +37,22 @@ async fn catch_up(auth: Weak<Auth>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut health = Health::new("learning what other processes did");
     loop {
-        let elsewhere = tokio::select! {
-            _ = ticks.tick() => true,
-            () = ended_here.notified() => false,
+        let Some(told) = auth.upgrade().map(|auth| auth.store().told()) else {
+            return;
+        };
+        let (elsewhere, at_once) = tokio::select! {
+            _ = ticks.tick() => (true, false),
+            () = told => (true, true),
+            () = ended_here.notified() => (false, true),
         };
         let Some(auth) = auth.upgrade() else { return };
         if elsewhere {
             health.tell(&auth.catch_up().await);
         } else {
             health.tell(&auth.catch_up_endings().await);
-            drop(auth);
+        }
+        drop(auth);
+        if at_once {
             sleep(GATHER).await;
         }
     }

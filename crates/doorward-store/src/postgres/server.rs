@@ -4,6 +4,7 @@
 //! with yesterday's endings; only the primary knows who has been logged out.
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::{Fault, words};
@@ -94,10 +95,24 @@ impl Server {
 
     /// The same without a cache of statements, to bring the schema up to date.
     pub(super) async fn connect_raw(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
+        self.connect_hearing(|_| {}).await
+    }
+
+    /// The same for one who listens: `hear` is given the payload of each notification.
+    pub(super) async fn connect_hearing(
+        &self,
+        hear: impl Fn(&str) + Send + 'static,
+    ) -> Result<(Client, JoinHandle<()>), NoLink> {
         let connecting = async {
-            let (client, connection) = self.config.connect(self.tls.clone()).await?;
+            let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
             // What it ends with, the statements that wait for it are told.
-            let task = tokio::spawn(async move { drop(connection.await) });
+            let task = tokio::spawn(async move {
+                while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                    if let AsyncMessage::Notification(notification) = message {
+                        hear(notification.payload());
+                    }
+                }
+            });
             client.batch_execute(SESSION).await?;
             Ok((client, task))
         };

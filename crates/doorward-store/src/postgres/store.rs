@@ -3,6 +3,8 @@
 //! The surprise: what is copied is copied because a transaction may have to be run again, after PostgreSQL has
 //! taken it back for the sake of another.
 
+use std::future::pending;
+
 use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
 use doorward_core::client::{Client, ClientId};
@@ -12,7 +14,7 @@ use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
-use doorward_core::store::{NewAccount, PasswordChange, Store, Written};
+use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::{Postgres, account, client, key, realm, refresh, session};
@@ -62,8 +64,11 @@ impl Store for Postgres {
         at: Timestamp,
     ) -> Result<(Written, Vec<EndedSession>)> {
         let (change, password) = (&change, password.as_ref());
-        self.transaction(|link| async move { account::update(&link, id, change.clone(), password, at).await })
-            .await
+        let (written, ended) = self
+            .transaction(|link| async move { account::update(&link, id, change.clone(), password, at).await })
+            .await?;
+        self.tell_if(!ended.is_empty()).await;
+        Ok((written, ended))
     }
 
     async fn replace_password(
@@ -75,8 +80,11 @@ impl Store for Postgres {
         at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>> {
         let new = &new;
-        self.transaction(|link| async move { Ok(account::replace_password(&link, id, expected, new, keep, at).await?) })
-            .await
+        let ended = self
+            .transaction(|link| async move { Ok(account::replace_password(&link, id, expected, new, keep, at).await?) })
+            .await?;
+        self.tell_if(has_any(ended.as_deref())).await;
+        Ok(ended)
     }
 
     async fn upgrade_password_hash(&self, id: AccountId, expected: &PasswordHash, new: PasswordHash) -> Result<()> {
@@ -86,8 +94,11 @@ impl Store for Postgres {
     }
 
     async fn disable_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
-        self.transaction(|link| async move { Ok(account::disable(&link, id, at).await?) })
-            .await
+        let ended = self
+            .transaction(|link| async move { Ok(account::disable(&link, id, at).await?) })
+            .await?;
+        self.tell_if(has_any(ended.as_deref())).await;
+        Ok(ended)
     }
 
     async fn enable_account(&self, id: AccountId) -> Result<bool> {
@@ -95,8 +106,11 @@ impl Store for Postgres {
     }
 
     async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
-        self.transaction(|link| async move { Ok(account::delete(&link, id, at).await?) })
-            .await
+        let ended = self
+            .transaction(|link| async move { Ok(account::delete(&link, id, at).await?) })
+            .await?;
+        self.tell_if(has_any(ended.as_deref())).await;
+        Ok(ended)
     }
 
     async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
@@ -119,8 +133,11 @@ impl Store for Postgres {
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {
-        self.write(|link| async move { session::end(&link, id, account, at).await })
-            .await
+        let ended = self
+            .write(|link| async move { session::end(&link, id, account, at).await })
+            .await?;
+        self.tell_if(ended.is_some()).await;
+        Ok(ended)
     }
 
     async fn end_sessions(
@@ -129,8 +146,11 @@ impl Store for Postgres {
         keep: Option<SessionId>,
         at: Timestamp,
     ) -> Result<Vec<EndedSession>> {
-        self.transaction(|link| async move { Ok(session::end_others(&link, account, keep, at).await?) })
-            .await
+        let ended = self
+            .transaction(|link| async move { Ok(session::end_others(&link, account, keep, at).await?) })
+            .await?;
+        self.tell_if(!ended.is_empty()).await;
+        Ok(ended)
     }
 
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
@@ -154,8 +174,11 @@ impl Store for Postgres {
 
     async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool> {
         let key = &key;
-        self.write(|link| async move { key::add(&link, key, newest).await })
-            .await
+        let added = self
+            .write(|link| async move { key::add(&link, key, newest).await })
+            .await?;
+        self.tell_if(added).await;
+        Ok(added)
     }
 
     async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize> {
@@ -190,4 +213,24 @@ impl Store for Postgres {
         self.write(|link| async move { link.one("SELECT 1", &[]).await.map(drop) })
             .await
     }
+
+    fn told(&self) -> Told {
+        match &self.channel {
+            Some(channel) => Box::pin(channel.told()),
+            None => Box::pin(pending()),
+        }
+    }
+}
+
+impl Postgres {
+    /// What others remember has changed, if something has ended or a key was added.
+    async fn tell_if(&self, changed: bool) {
+        if changed {
+            self.tell().await;
+        }
+    }
+}
+
+fn has_any(ended: Option<&[EndedSession]>) -> bool {
+    ended.is_some_and(|ended| !ended.is_empty())
 }

@@ -3,6 +3,7 @@
 //! The surprise: the server is a real one, started by whoever asks first and stopped when this process ends,
 //! however it ends.
 
+mod channel;
 mod endings;
 pub mod engine;
 mod opening;

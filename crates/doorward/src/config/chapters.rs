@@ -30,6 +30,13 @@ pub(super) const SERVING: &[Setting] = &[
                 flags.",
     },
     Setting {
+        name: "database_notify",
+        kind: Kind::Flag(|config| &mut config.database_notify),
+        about: "Whether nodes on one PostgreSQL database tell each other at once of ended sessions and new keys \
+                (`LISTEN` and `NOTIFY`, on one more connection for each node). They ask four times a second, too; turn \
+                it off where a proxy between node and database cannot pass it on.",
+    },
+    Setting {
         name: "contracts",
         kind: Kind::Contracts(|config| &mut config.contracts),
         about: "The contracts to serve, each at its prefix (`@/` is the root). Without any, every built-in contract \
