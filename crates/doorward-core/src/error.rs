@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why an action could not run to one of its outcomes.
 ///
 /// A new variant is justified only when some caller must act differently on it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Error {
     /// Too many attempts; try again after this long (RFC 6585 section 4 for the wire).
     Throttled {
@@ -58,7 +58,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// What lies behind an error. It is logged once, where the request ends, and never rendered to a caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cause(String);
 
 impl<T: fmt::Display> From<T> for Cause {

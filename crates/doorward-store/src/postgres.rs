@@ -10,6 +10,7 @@
 mod account;
 mod channel;
 mod client;
+mod endings;
 mod fault;
 mod key;
 mod link;
@@ -33,6 +34,7 @@ use doorward_core::{Result, SetupError};
 use tokio::time::sleep;
 
 use self::channel::Channel;
+use self::endings::Endings;
 use self::fault::{Fault, Undo};
 use self::link::Link;
 use self::readers::Readers;
@@ -72,8 +74,9 @@ impl Default for PostgresOptions {
 
 /// An open PostgreSQL database. Implements [`Store`](doorward_core::store::Store).
 pub(crate) struct Postgres {
-    readers: Readers,
-    writers: Writers,
+    readers: Arc<Readers>,
+    writers: Arc<Writers>,
+    endings: Endings,
     /// `None` when nodes are not to tell each other.
     channel: Option<Channel>,
 }
@@ -88,9 +91,12 @@ impl Postgres {
         let first = server.connect().await.map_err(|why| why.explain(shown))?;
         let channel = options.notify.then(|| Channel::new(Arc::clone(&server))).transpose();
         let channel = channel.map_err(|error| SetupError::new(error.to_string(), "look into the system's log"))?;
+        let readers = Arc::new(Readers::start(&server, first, options.readers));
+        let writers = Arc::new(Writers::new(server, options.writers));
         Ok(Self {
-            readers: Readers::start(&server, first, options.readers),
-            writers: Writers::new(server, options.writers),
+            endings: Endings::start(Arc::clone(&readers), Arc::clone(&writers)),
+            readers,
+            writers,
             channel,
         })
     }
@@ -108,27 +114,12 @@ impl Postgres {
         }
     }
 
-    /// Runs `work` on a connection of its own, again if PostgreSQL takes it back for the sake of another write.
-    ///
-    /// # Errors
-    /// When `work` fails or no connection can be had. When the connection breaks, nobody knows whether what was
-    /// sent last has happened, and it is not tried again.
+    /// As the function [`write`].
     async fn write<T, W>(&self, work: impl Fn(Arc<Link>) -> W) -> Result<T>
     where
         W: Future<Output = Result<T, Fault>>,
     {
-        let mut attempt = 1;
-        loop {
-            let lease = self.writers.lend(&self.readers).await?;
-            match work(lease.link()).await {
-                Err(fault) if fault.is_conflict() && attempt < MAX_ATTEMPTS => {
-                    drop(lease);
-                    sleep(CONFLICT_PAUSE * attempt).await;
-                    attempt += 1;
-                }
-                answer => return Ok(answer?),
-            }
-        }
+        write(&self.readers, &self.writers, work).await
     }
 
     /// Runs `work` in a transaction, and otherwise as [`Postgres::write`] does.
@@ -137,5 +128,28 @@ impl Postgres {
         W: Future<Output = Result<T, Undo<T>>>,
     {
         self.write(|link| link::transaction(link, &work)).await
+    }
+}
+
+/// Runs `work` on a connection of its own, again if PostgreSQL takes it back for the sake of another write.
+///
+/// # Errors
+/// When `work` fails or no connection can be had. When the connection breaks, nobody knows whether what was
+/// sent last has happened, and it is not tried again.
+async fn write<T, W>(readers: &Readers, writers: &Writers, work: impl Fn(Arc<Link>) -> W) -> Result<T>
+where
+    W: Future<Output = Result<T, Fault>>,
+{
+    let mut attempt = 1;
+    loop {
+        let lease = writers.lend(readers).await?;
+        match work(lease.link()).await {
+            Err(fault) if fault.is_conflict() && attempt < MAX_ATTEMPTS => {
+                drop(lease);
+                sleep(CONFLICT_PAUSE * attempt).await;
+                attempt += 1;
+            }
+            answer => return Ok(answer?),
+        }
     }
 }

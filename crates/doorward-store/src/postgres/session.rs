@@ -17,7 +17,9 @@ use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::{Result, Timestamp};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
+use super::endings::Wanted;
 use super::fault::Fault;
 use super::link::Link;
 use super::readers::Readers;
@@ -42,6 +44,22 @@ const END: &str = "WITH gone AS ( \
      ) \
      INSERT INTO ended_sessions (sequence, session, expires_at) \
      SELECT taken.last_sequence, gone.id, gone.expires_at FROM taken CROSS JOIN gone \
+     RETURNING sequence, session, expires_at";
+// As END for many sessions, of any accounts. Those that somebody else holds are left to a later END, so that this
+// waits for nobody but for the row of `endings`.
+const END_MANY: &str = "WITH gone AS ( \
+         DELETE FROM sessions WHERE id = ANY (ARRAY( \
+             SELECT s.id FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS asked (id, account, at) \
+             JOIN sessions s ON s.id = asked.id AND s.account = asked.account AND s.expires_at > asked.at \
+             FOR UPDATE OF s SKIP LOCKED)) RETURNING id, expires_at \
+     ), living AS ( \
+         SELECT id, expires_at, row_number() OVER (ORDER BY id) AS place FROM gone \
+     ), taken AS ( \
+         UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
+         WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
+     ) \
+     INSERT INTO ended_sessions (sequence, session, expires_at) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at";
 // What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
 const END_ALL: &str = "WITH gone AS ( \
@@ -110,6 +128,15 @@ pub(super) async fn end(
 ) -> Result<Option<EndedSession>, Fault> {
     let ended = link.maybe(END, &[&id.0, &account.0, &at.0]).await?;
     row::maybe(ended.as_ref(), ending)
+}
+
+/// Ends those that live and are held by nobody else. A session may be named once.
+pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<EndedSession>, Fault> {
+    let sessions: Vec<Uuid> = wanted.iter().map(|wanted| wanted.session.0).collect();
+    let accounts: Vec<Uuid> = wanted.iter().map(|wanted| wanted.account.0).collect();
+    let times: Vec<i64> = wanted.iter().map(|wanted| wanted.at.0).collect();
+    let rows = link.rows(END_MANY, &[&sessions, &accounts, &times]).await?;
+    row::all(&rows, ending)
 }
 
 /// As [`end_all`], for a caller who has not locked the account.

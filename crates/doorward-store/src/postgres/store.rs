@@ -17,6 +17,7 @@ use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
+use super::endings::Wanted;
 use super::{Postgres, account, client, key, realm, refresh, session};
 
 #[async_trait]
@@ -133,9 +134,17 @@ impl Store for Postgres {
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {
-        let ended = self
-            .write(|link| async move { session::end(&link, id, account, at).await })
-            .await?;
+        let wanted = Wanted {
+            session: id,
+            account,
+            at,
+        };
+        let mut ended = self.endings.end(wanted).await?;
+        if ended.is_none() {
+            ended = self
+                .write(|link| async move { session::end(&link, id, account, at).await })
+                .await?;
+        }
         self.tell_if(ended.is_some()).await;
         Ok(ended)
     }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use doorward_core::Clock;
 use doorward_core::account::AccountId;
 use doorward_core::session::SessionId;
 use doorward_core::store::Store;
@@ -156,5 +157,106 @@ async fn nobody_who_follows_misses_one() {
     for seen in followers.join_all().await {
         assert!(seen.is_sorted_by(|(one, _), (next, _)| one < next));
         assert_eq!(seen.iter().map(|(_, session)| *session).collect::<HashSet<_>>(), ended);
+    }
+}
+
+/// Who wants a session ended waits for the one commit that holds the counter, and for those who came before him, but
+/// not for each of them in turn.
+#[tokio::test]
+async fn endings_that_wait_share_a_commit() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
+    let node = another_node(&db).await;
+    node.batch_execute("BEGIN; UPDATE endings SET last_sequence = last_sequence")
+        .await
+        .unwrap();
+    let mut endings = JoinSet::new();
+    for number in 0..100 {
+        let (store, account) = (Arc::clone(&db.store), if number % 2 == 0 { ann } else { bob });
+        let sid = sign_in(&*db, account).await;
+        // Nobody's but the account's own.
+        let (other, foreign) = (Arc::clone(&db.store), if account == ann { bob } else { ann });
+        endings.spawn(async move { store.end_session(sid, account, NOW).await.unwrap() });
+        if number < 10 {
+            endings.spawn(async move { other.end_session(sid, foreign, NOW).await.unwrap() });
+        }
+    }
+    let first = tokio::spawn(async move { endings.join_all().await });
+    waits(&first, &another_node(&db).await).await;
+    node.batch_execute("COMMIT").await.unwrap();
+    let ended: Vec<i64> = first
+        .await
+        .unwrap()
+        .into_iter()
+        .flatten()
+        .map(|ended| ended.sequence)
+        .collect();
+    assert_eq!(ended.iter().copied().collect::<HashSet<_>>(), (1..=100).collect());
+    let commits: u32 = db
+        .database
+        .sql("SELECT count(DISTINCT xmin::text) FROM ended_sessions")
+        .parse()
+        .unwrap();
+    // Those who came while the first waited, and those whose place in a batch another account had taken.
+    assert!(commits <= 12, "{commits} commits");
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_holds_keeps_nobody_else_waiting() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (held, free) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    let node = another_node(&db).await;
+    let hold = format!("BEGIN; SELECT FROM sessions WHERE id = '{}' FOR UPDATE", held.0);
+    node.batch_execute(&hold).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = Arc::clone(&db.store);
+        async move { store.end_session(held, ann, NOW).await.unwrap() }
+    });
+    waits(&waiting, &another_node(&db).await).await;
+    assert_eq!(db.end_session(free, ann, NOW).await.unwrap().unwrap().sequence, 1);
+    assert!(!waiting.is_finished());
+    node.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().sequence, 2);
+}
+
+/// Callers at once, on every node.
+const CALLERS: usize = 128;
+
+/// Reports how many logouts one node, and two, do in a second on a server that waits for its disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn logouts_a_second() {
+    let db = fresh().await;
+    let clock = Clock::system();
+    db.database.sql("ALTER SYSTEM SET fsync = on");
+    db.database.sql("SELECT pg_reload_conf()");
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    for nodes in [1, 2] {
+        let mut callers = JoinSet::new();
+        let mut began = Vec::new();
+        for _ in 0..nodes {
+            let store = db.again().await;
+            for _ in 0..CALLERS {
+                let mut sessions = Vec::new();
+                for _ in 0..20 {
+                    sessions.push(sign_in(&*db, ann).await);
+                }
+                began.push((Arc::clone(&store), sessions));
+            }
+        }
+        let count = began.len() * 20;
+        let start = clock.running();
+        for (store, sessions) in began {
+            callers.spawn(async move {
+                for sid in sessions {
+                    assert!(store.end_session(sid, ann, NOW).await.unwrap().is_some());
+                }
+            });
+        }
+        callers.join_all().await;
+        let took = clock.running().checked_sub(start).unwrap();
+        println!("{nodes} nodes, {CALLERS} callers each: {count} logouts in {took:?}");
     }
 }
