@@ -1,7 +1,7 @@
 //! The tests of the store, in one binary: the story that every engine passes, and what is each one's own.
 //!
-//! The surprise: two of the tests are ignored by name. They are the other processes that `crash` and
-//! `opening` start from this same binary.
+//! The surprise: some of the tests are ignored by name. They are the other processes that `crash` and `opening` start
+//! from this same binary, and one measurement.
 
 #![expect(
     clippy::unwrap_used,

@@ -99,7 +99,7 @@ async fn one_of_ten_processes() {
 fn ten_processes_may_make_the_schema_at_once() {
     let folder = Folder::new();
     let children: Vec<_> = (0..10)
-        .map(|_| process::start("opening::one_of_ten_processes", &folder.database()))
+        .map(|_| process::start("opening::one_of_ten_processes", folder.database().to_str().unwrap()))
         .collect();
     for child in children {
         let ended = child.wait_with_output().unwrap();

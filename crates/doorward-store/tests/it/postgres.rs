@@ -4,6 +4,7 @@
 //! however it ends.
 
 mod channel;
+mod crash;
 mod endings;
 pub mod engine;
 mod opening;

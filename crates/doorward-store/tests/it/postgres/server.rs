@@ -131,14 +131,22 @@ impl Server {
 
     /// Lets `pg_ctl` do something to it: `stop`, `start`, `restart`.
     pub fn control(&self, action: &str) {
+        let mode: &[&str] = if action == "start" { &[] } else { &["--mode=fast"] };
+        self.pg_ctl(action, mode);
+    }
+
+    /// Ends all of its processes at once, without a word to anybody and without writing what they have in memory.
+    pub fn crash(&self) {
+        self.pg_ctl("stop", &["--mode=immediate"]);
+    }
+
+    fn pg_ctl(&self, action: &str, arguments: &[&str]) {
         let mut command = as_user(unprivileged().as_deref(), "pg_ctl");
         command
             .arg(format!("--pgdata={}", self.folder.join("data").display()))
             .arg(format!("--log={}", self.folder.join("log").display()))
-            .args(["--wait", action]);
-        if action != "start" {
-            command.arg("--mode=fast");
-        }
+            .args(["--wait", action])
+            .args(arguments);
         // Not piped: the server inherits what it is started with, and the end would never be read.
         let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(done.success(), "pg_ctl {action}");
