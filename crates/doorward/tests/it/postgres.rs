@@ -1,4 +1,5 @@
-//! The same program on PostgreSQL: what it answers does not depend on where it remembers.
+//! The same program on PostgreSQL: what it answers does not depend on where it remembers, so every transcript is run
+//! here, too.
 //!
 //! The surprise: the server is that of the store's own tests, and its source is there.
 
@@ -7,9 +8,13 @@ use serde_json::json;
 
 use crate::http::Request;
 use crate::server::{Server, Setup};
-use crate::transcript::run_on;
+use crate::transcript;
 
 mod moving;
+
+#[path = "transcripts.rs"]
+#[expect(clippy::duplicate_mod, reason = "one list, run on two engines")]
+mod transcripts;
 
 #[path = "../../../doorward-store/tests/it/postgres/server.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the tests of the store use all of it")]
@@ -46,82 +51,12 @@ impl Drop for Database {
 
 fn run(name: &str) {
     let database = Database::new();
-    run_on(name, database.setup());
-}
-
-#[test]
-fn auth_cookie() {
-    run("auth-cookie");
-}
-
-#[test]
-fn auth() {
-    run("auth");
-}
-
-#[test]
-fn hide_accounts() {
-    run("hide-accounts");
-}
-
-#[test]
-fn hostile_auth() {
-    run("hostile-auth");
-}
-
-#[test]
-fn hostile_users() {
-    run("hostile-users");
-}
-
-#[test]
-fn hostile_v1() {
-    run("hostile-v1");
-}
-
-#[test]
-fn realm() {
-    run("realm");
-}
-
-#[test]
-fn tokens() {
-    run("tokens");
-}
-
-#[test]
-fn username() {
-    run("username");
-}
-
-#[test]
-fn users_input() {
-    run("users-input");
-}
-
-#[test]
-fn users_strict() {
-    run("users-strict");
-}
-
-#[test]
-fn users() {
-    run("users");
-}
-
-#[test]
-fn v1_accounts() {
-    run("v1-accounts");
-}
-
-#[test]
-fn v1_problems() {
-    run("v1-problems");
-}
-
-#[test]
-fn v1_sessions() {
-    run("v1-sessions");
+    let (setup, name_of_it) = (database.setup(), database.0.clone());
+    let damage = move |statement: &str| {
+        SERVER.sql(&name_of_it, statement);
+        Ok(())
+    };
+    transcript::run(name, setup, Box::new(damage));
 }
 
 fn register(server: &Server, email: &str) -> String {

@@ -66,13 +66,11 @@ pub(crate) fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/transcripts"))
 }
 
-/// Runs one file and tells everything that is not as it should be.
-pub(crate) fn run(name: &str) {
-    run_on(name, Setup::new());
-}
+/// Does to the database what no part of the server does.
+type Damage = Box<dyn Fn(&str) -> Result<(), String>>;
 
-/// Runs one file on a server that is set up in some other way.
-pub(crate) fn run_on(name: &str, setup: Setup) {
+/// Runs one file on an engine and tells everything that is not as it should be.
+pub(crate) fn run(name: &str, setup: Setup, damage: Damage) {
     let text = fs::read_to_string(folder().join(format!("{name}.http")));
     let text = text.unwrap_or_else(|error| panic!("{name}.http: {error}"));
     let transcript = parse::parse(&text).unwrap_or_else(|fault| panic!("{name}.http:{fault}"));
@@ -89,6 +87,7 @@ pub(crate) fn run_on(name: &str, setup: Setup) {
     }
     let mut run = Run {
         server: setup.start(),
+        damage,
         captured: Captured::new(),
         secrets: Vec::new(),
         outcomes: BTreeMap::new(),
@@ -111,6 +110,7 @@ pub(crate) fn run_on(name: &str, setup: Setup) {
 /// A transcript while it runs.
 struct Run {
     server: Server,
+    damage: Damage,
     captured: Captured,
     /// Passwords and tokens that went over the wire.
     secrets: Vec<String>,
@@ -124,7 +124,7 @@ impl Run {
             What::Exchange(exchange) => answer::exchange(self, exchange),
             What::Check(text) => check::check(text, &self.captured).err().into_iter().collect(),
             What::Command(text) => self.command(text).err().into_iter().collect(),
-            What::Damage(statement) => self.damage(statement).err().into_iter().collect(),
+            What::Damage(statement) => (self.damage)(statement).err().into_iter().collect(),
         }
     }
 
@@ -163,13 +163,5 @@ impl Run {
             }
         }
         faults
-    }
-
-    /// Does to the database what no part of the server does.
-    fn damage(&self, statement: &str) -> Result<(), String> {
-        let database = rusqlite::Connection::open(self.server.setup().database()).map_err(|e| e.to_string())?;
-        database
-            .execute_batch(statement)
-            .map_err(|error| format!("{statement}: {error}"))
     }
 }

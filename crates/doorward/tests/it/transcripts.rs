@@ -1,10 +1,12 @@
-//! One test for each transcript, so that they run side by side and name themselves.
+//! One test for each transcript, so that they run side by side and name themselves. Every engine has this file as a
+//! module, beside a `run` of its own.
 //!
 //! The surprise: they stand here by hand, and the last test compares them with the folder.
 
 use std::fs;
 
-use crate::transcript::{self, run};
+use super::run;
+use crate::transcript;
 
 #[test]
 fn auth_cookie_input() {
