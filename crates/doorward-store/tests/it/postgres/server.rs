@@ -44,8 +44,6 @@ ssl = on
 fsync = off
 max_connections = 300
 shared_buffers = 64MB
-shared_preload_libraries = 'pg_stat_statements'
-pg_stat_statements.track_utility = off
 log_min_messages = fatal
 END
   pg_ctl --pgdata="$folder/data" --log=log --wait start
