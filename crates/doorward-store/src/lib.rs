@@ -18,7 +18,7 @@ use doorward_core::store::Store;
 
 pub use crate::postgres::{PostgresOptions, PostgresUrl};
 pub use crate::sqlite::{Sqlite, WriteCounts};
-pub use crate::transfer::{Location, Moved, Progress, transfer};
+pub use crate::transfer::{Location, Moved, Progress, Step, transfer};
 
 /// Opens the SQLite database in the file `path`: makes it if there is none (its folder must exist), brings its
 /// schema up to date, and starts the writer.

@@ -88,7 +88,7 @@ impl Postgres {
         let (client, _task) = server.connect_raw().await.map_err(|why| why.explain(shown))?;
         migrations::apply(&client, shown).await?;
         drop(client);
-        let first = server.connect().await.map_err(|why| why.explain(shown))?;
+        let first = server.connect_to_stay().await.map_err(|why| why.explain(shown))?;
         let channel = options.notify.then(|| Channel::new(Arc::clone(&server))).transpose();
         let channel = channel.map_err(|error| SetupError::new(error.to_string(), "look into the system's log"))?;
         let readers = Arc::new(Readers::start(&server, first, options.readers));

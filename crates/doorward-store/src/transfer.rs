@@ -36,21 +36,28 @@ impl fmt::Display for Location {
     }
 }
 
-/// What a move is doing.
+/// What a move is doing with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// So many rows of this table are in the target.
-    Copied {
-        /// The table.
-        table: &'static str,
-        /// The rows.
-        rows: u64,
-    },
-    /// This table is being compared.
-    Comparing {
-        /// The table.
-        table: &'static str,
-    },
+pub enum Step {
+    /// Looking at what the target holds already.
+    Checking,
+    /// Copying rows.
+    Copying,
+    /// Reading both databases to compare them.
+    Comparing,
+}
+
+/// How far a move has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is doing.
+    pub step: Step,
+    /// The table.
+    pub table: &'static str,
+    /// The rows of the table that this is done with. Rows that are read from both databases are counted once.
+    pub rows: u64,
+    /// All of them: what the source holds, or, while checking, the target.
+    pub of: u64,
 }
 
 /// A table that is the same in both databases.
@@ -92,8 +99,9 @@ pub async fn transfer(
     };
     let mut found = Vec::with_capacity(TABLES.len());
     for table in TABLES {
-        let there = Extent::of(&target, table, u64::MAX).await?;
-        if there.rows > 0 && !there.is_same(&Extent::of(&source, table, there.rows).await?) {
+        let mut meter = Meter::new(tell, Step::Checking, table, target.count(table).await?);
+        let there = Extent::of(&target, table, u64::MAX, &mut meter).await?;
+        if there.rows > 0 && !there.is_same(&Extent::of(&source, table, there.rows, &mut meter).await?) {
             return Err(foreign(&format!("rows of `{}`", table.name)));
         }
         found.push(there);
@@ -103,15 +111,16 @@ pub async fn transfer(
         return Err(foreign("endings"));
     }
     for (table, there) in TABLES.iter().zip(&found) {
-        copy(&source, &target, table, there, tell).await?;
+        let mut meter = Meter::new(tell, Step::Copying, table, source.count(table).await?);
+        copy(&source, &target, table, there, &mut meter).await?;
     }
     target.finish(sequence).await?;
 
     let mut moved = Vec::with_capacity(TABLES.len());
     for (table, there) in TABLES.iter().zip(found) {
-        tell(Progress::Comparing { table: table.name });
-        let old = Extent::of(&source, table, u64::MAX).await?;
-        let new = Extent::of(&target, table, u64::MAX).await?;
+        let mut meter = Meter::new(tell, Step::Comparing, table, source.count(table).await?);
+        let old = Extent::of(&source, table, u64::MAX, &mut meter).await?;
+        let new = Extent::of(&target, table, u64::MAX, &mut meter).await?;
         if !old.is_same(&new) {
             return Err(different(table.name, &from, old.rows, &to, new.rows));
         }
@@ -128,6 +137,35 @@ pub async fn transfer(
     Ok(moved)
 }
 
+/// Tells of one step with one table. Both databases are read to check and to compare, and each row counts half for
+/// either.
+struct Meter<'a> {
+    tell: &'a mut dyn FnMut(Progress),
+    progress: Progress,
+    /// Rows read or written.
+    handled: u64,
+}
+
+impl<'a> Meter<'a> {
+    fn new(tell: &'a mut dyn FnMut(Progress), step: Step, table: &'static Table, of: u64) -> Self {
+        let (table, rows) = (table.name, 0);
+        Self {
+            tell,
+            progress: Progress { step, table, rows, of },
+            handled: 0,
+        }
+    }
+
+    fn add(&mut self, rows: u64) {
+        self.handled += rows;
+        self.progress.rows = match self.progress.step {
+            Step::Copying => self.handled,
+            Step::Checking | Step::Comparing => self.handled / 2,
+        };
+        (self.tell)(self.progress);
+    }
+}
+
 fn different(what: &str, from: &str, old: u64, to: &str, new: u64) -> SetupError {
     SetupError::new(
         format!("`{what}` is not the same in both databases: {from} has {old} rows, {to} has {new}, and they differ"),
@@ -141,20 +179,16 @@ async fn copy(
     target: &End,
     table: &'static Table,
     there: &Extent,
-    tell: &mut dyn FnMut(Progress),
+    meter: &mut Meter<'_>,
 ) -> Result<(), SetupError> {
-    let mut rows = there.rows;
     let mut last = there.last.clone();
+    meter.add(there.rows);
     loop {
         let page = source.page(table, last.as_ref()).await?;
         if !page.is_empty() {
             target.write(table, &page).await?;
         }
-        rows += page.len() as u64;
-        tell(Progress::Copied {
-            table: table.name,
-            rows,
-        });
+        meter.add(page.len() as u64);
         match page.last() {
             Some(row) if page.len() == PAGE => last = Some(table.key_of(row)),
             _ => return Ok(()),
@@ -172,16 +206,17 @@ struct Extent {
 
 impl Extent {
     /// Reads the first `most` rows.
-    async fn of(end: &End, table: &Table, most: u64) -> Result<Self, SetupError> {
+    async fn of(end: &End, table: &Table, most: u64, meter: &mut Meter<'_>) -> Result<Self, SetupError> {
         let (mut rows, mut last, mut digest) = (0, None, Digest::new());
         loop {
             let page = end.page(table, last.as_ref()).await?;
-            let wanted = usize::try_from(most - rows).unwrap_or(usize::MAX);
+            let wanted = usize::try_from(most - rows).unwrap_or(usize::MAX).min(page.len());
             for row in page.iter().take(wanted) {
                 digest.add(row);
-                rows += 1;
                 last = Some(table.key_of(row));
             }
+            rows += wanted as u64;
+            meter.add(wanted as u64);
             if page.len() < PAGE || rows == most {
                 let sha256 = digest.finish();
                 return Ok(Self { rows, sha256, last });
@@ -228,6 +263,14 @@ impl End {
         match self {
             Self::Sqlite(end) => end.write(table, rows),
             Self::Postgres(end) => end.write(table, rows).await,
+        }
+    }
+
+    /// How many rows a table has.
+    async fn count(&self, table: &Table) -> Result<u64, SetupError> {
+        match self {
+            Self::Sqlite(end) => end.count(table),
+            Self::Postgres(end) => end.count(table).await,
         }
     }
 

@@ -16,9 +16,8 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
-use super::fault::words;
+use super::fault::{is_unknown, words};
 use super::link::ANSWER_TIMEOUT;
 use super::server::{self, NoLink, Server};
 
@@ -178,11 +177,4 @@ impl Keeper {
 /// What the node of this name says.
 fn word(name: &str) -> String {
     format!("NOTIFY doorward, '{name}'")
-}
-
-/// Whether the engine said that it does not know what was asked of it: SQLSTATE `0A` (not supported) and `42`
-/// (syntax).
-fn is_unknown(error: &tokio_postgres::Error) -> bool {
-    let code = error.code().map(SqlState::code);
-    code.is_some_and(|code| code.starts_with("0A") || code.starts_with("42"))
 }

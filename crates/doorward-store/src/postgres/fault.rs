@@ -129,6 +129,13 @@ impl From<Fault> for Error {
     }
 }
 
+/// Whether the engine does not know what was asked of it: SQLSTATE `0A` (not supported) and `42` (syntax). Some that
+/// speak PostgreSQL's protocol do without what no request needs.
+pub(super) fn is_unknown(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(SqlState::code);
+    code.is_some_and(|code| code.starts_with("0A") || code.starts_with("42"))
+}
+
 /// An error in words for the log, without the values that PostgreSQL puts into its details: they are
 /// somebody's e-mail address.
 pub(super) fn words(error: &tokio_postgres::Error) -> String {

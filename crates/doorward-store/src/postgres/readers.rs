@@ -157,7 +157,11 @@ impl Keeper {
         loop {
             let connected = match made.take() {
                 Some(connected) => Ok(connected),
-                None => self.server.connect().await.map(|(link, task)| (self.share(link), task)),
+                None => self
+                    .server
+                    .connect_to_stay()
+                    .await
+                    .map(|(link, task)| (self.share(link), task)),
             };
             match connected {
                 Ok((link, task)) => {

@@ -16,7 +16,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::fault::{Fault, words};
+use super::fault::{Fault, is_unknown, words};
 use super::link::Link;
 use super::tls;
 use super::url::PostgresUrl;
@@ -47,6 +47,10 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
+/// What everybody holds who uses the database, and a move holds alone: `doorware` in ASCII, beside the lock of the
+/// migrations.
+const IN_USE: i64 = 0x646f_6f72_7761_7265;
+
 /// Where the database is, and how to be let in.
 pub(super) struct Server {
     config: Config,
@@ -61,6 +65,8 @@ pub(super) enum NoLink {
     Silence,
     /// What the last host, or the way there, said.
     Refused(tokio_postgres::Error),
+    /// Somebody moves what is in the database.
+    Moving,
 }
 
 impl Server {
@@ -93,7 +99,36 @@ impl Server {
         Ok((Link::new(client), task))
     }
 
-    /// The same without a cache of statements, to bring the schema up to date.
+    /// The same, and as long as it lasts nobody can move the database: the connections of one who uses it for long.
+    pub(super) async fn connect_to_stay(&self) -> Result<(Link, JoinHandle<()>), NoLink> {
+        let (client, task) = self.connect_raw().await?;
+        let claim = format!("SELECT pg_try_advisory_lock_shared({IN_USE})");
+        let claimed = match timeout(OPEN_TIMEOUT, client.query_one(&claim, &[])).await {
+            Ok(claimed) => claimed.and_then(|row| row.try_get(0)),
+            Err(_) => return Err(NoLink::Silence),
+        };
+        match claimed {
+            Ok(false) => Err(NoLink::Moving),
+            // An engine without such locks has nobody who could move it unnoticed but an operator who was told.
+            Err(error) if !is_unknown(&error) => Err(NoLink::Refused(error)),
+            _ => Ok((Link::new(client), task)),
+        }
+    }
+
+    /// A connection to move the database with: nobody else uses it until it ends. False when somebody does.
+    ///
+    /// Waits for a moment, since a server that was stopped just now is still leaving.
+    pub(super) async fn connect_alone(&self) -> Result<(Client, bool), NoLink> {
+        let (client, _task) = self.connect_raw().await?;
+        let claim = format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock({IN_USE}); SET lock_timeout = '4s'");
+        match client.batch_execute(&claim).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok((client, false)),
+            Err(error) if !is_unknown(&error) => Err(NoLink::Refused(error)),
+            _ => Ok((client, true)),
+        }
+    }
+
+    /// A connection without a cache of statements, to bring the schema up to date.
     pub(super) async fn connect_raw(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
         self.connect_hearing(|_| {}).await
     }
@@ -128,6 +163,7 @@ impl NoLink {
         match self {
             Self::Silence => format!("no answer within {} s", OPEN_TIMEOUT.as_secs()),
             Self::Refused(error) => words(error),
+            Self::Moving => "`doorward move` is at work on it".to_owned(),
         }
     }
 
@@ -141,6 +177,12 @@ impl NoLink {
         let code = match self {
             Self::Refused(error) => error.code(),
             Self::Silence => None,
+            Self::Moving => {
+                return SetupError::new(
+                    format!("the database {shown} is being moved by `doorward move`"),
+                    "wait until it has ended; then start on the database that it has moved to",
+                );
+            }
         };
         let (what, hint) = match code {
             Some(code) => refusal(code, shown, &said),
@@ -179,7 +221,7 @@ fn no_answer_hint(why: &NoLink, said: &str) -> &'static str {
         NoLink::Refused(_) if said.to_lowercase().contains("certificate") => {
             "name the certificate of the authority with `sslrootcert=FILE`, and the host as the certificate does"
         }
-        NoLink::Refused(_) => "check that a PostgreSQL server answers there, and its log",
+        NoLink::Refused(_) | NoLink::Moving => "check that a PostgreSQL server answers there, and its log",
     }
 }
 

@@ -53,10 +53,16 @@ impl TransferEnd {
     /// The database to move to, with the schema made if it is empty.
     ///
     /// # Errors
-    /// As [`open_postgres`](crate::open_postgres).
+    /// As [`open_postgres`](crate::open_postgres), and when a server or a command uses it.
     pub(crate) async fn open(url: &PostgresUrl) -> Result<Self, SetupError> {
         let server = Server::new(url)?;
-        let (client, _task) = server.connect_raw().await.map_err(|why| why.explain(&server.shown))?;
+        let (client, alone) = server.connect_alone().await.map_err(|why| why.explain(&server.shown))?;
+        if !alone {
+            return Err(SetupError::new(
+                format!("somebody uses the database {}", server.shown),
+                "stop every server and command that uses it, on every machine, and run the move again",
+            ));
+        }
         migrations::apply(&client, &server.shown).await?;
         let end = Self {
             client,
@@ -122,6 +128,14 @@ impl TransferEnd {
         let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(AsRef::as_ref).collect();
         let written = self.client.execute(&sql, &parameters).await;
         written.map(drop).map_err(|error| self.failed(table.name, &error))
+    }
+
+    pub(crate) async fn count(&self, table: &Table) -> Result<u64, SetupError> {
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        let row = self.client.query_one(&sql, &[]).await;
+        let count: Result<i64, _> = row.and_then(|row| row.try_get(0));
+        let count = count.map_err(|error| self.failed(table.name, &error))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     pub(crate) async fn last_sequence(&self) -> Result<i64, SetupError> {

@@ -103,6 +103,13 @@ impl TransferEnd {
         write().map_err(|error| self.failed(table.name, &error))
     }
 
+    pub(crate) fn count(&self, table: &Table) -> Result<u64, SetupError> {
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        let count: rusqlite::Result<i64> = self.connection.query_row(&sql, [], |row| row.get(0));
+        let count = count.map_err(|error| self.failed(table.name, &error))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     pub(crate) fn last_sequence(&self) -> Result<i64, SetupError> {
         let sequence = self.connection.query_row(LAST_SEQUENCE, [], |row| row.get(0));
         sequence.map_err(|error| self.failed("ended_sessions", &error))

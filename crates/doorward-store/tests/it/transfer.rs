@@ -8,12 +8,14 @@ use std::path::Path;
 use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
 use doorward_core::store::Store;
-use doorward_store::{Location, Moved, Progress, open_sqlite, transfer};
+use doorward_store::{Location, Moved, Progress, Step, open_sqlite, transfer};
 use rusqlite::Connection;
 
 use crate::engine::Folder;
 use crate::people::{NOW, done, find, later, living, person, register, session, sign_in};
 use crate::postgres::engine::{Database, server};
+
+mod interrupted;
 
 /// More accounts than three pages have, and the last page is not full.
 const CROWD: u64 = 1601;
@@ -277,14 +279,14 @@ async fn nobody_writes_to_the_source_meanwhile() {
     };
     let target = sqlite(&last.database());
     transfer(&postgres(&database), &target, &mut tell).await.unwrap();
-    let copied = |rows| Progress::Copied {
-        table: "accounts",
-        rows,
-    };
-    for rows in [500, 1000, 1500, CROWD] {
-        assert!(steps.contains(&copied(rows)), "{steps:?}");
+    let at = |step, table, rows, of| Progress { step, table, rows, of };
+    let (copying, comparing) = (Step::Copying, Step::Comparing);
+    for (step, rows) in [(copying, 500), (copying, 1000), (copying, CROWD), (comparing, CROWD)] {
+        let told = at(step, "accounts", rows, CROWD);
+        assert!(steps.contains(&told), "{told:?} {steps:?}");
     }
-    assert_eq!(steps.last(), Some(&Progress::Comparing { table: "clients" }));
+    assert_eq!(steps.first(), Some(&at(Step::Checking, "realms", 0, 0)));
+    assert_eq!(steps.last(), Some(&at(Step::Comparing, "clients", 1, 1)));
 }
 
 /// The list of what is moved is checked against SQLite's schema; so this checks it against PostgreSQL's.

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
 use doorward_core::SetupError;
-use doorward_store::{Location, Moved, Progress, transfer};
+use doorward_store::{Location, Moved, Progress, Step, transfer};
 use tokio::runtime::Builder;
 
 use super::Failure;
@@ -64,50 +64,68 @@ fn is_same(from: &Location, to: &Location) -> bool {
     }
 }
 
-/// How far it has come, on standard error: one line that changes where somebody watches, and a line for each step
-/// where it is kept.
+/// How far it has come, on standard error: a bar that grows where somebody watches, and a line for each step where it
+/// is kept.
 struct Told {
     is_watched: bool,
-    /// The step of the line that is not ended yet.
-    open: Option<(&'static str, bool)>,
-    text: String,
+    /// What was heard last, of a step whose line is not ended yet.
+    open: Option<Progress>,
 }
+
+/// The characters of the bar.
+const BAR: u64 = 30;
 
 impl Told {
     fn new() -> Self {
         Self {
             is_watched: io::stderr().is_terminal(),
             open: None,
-            text: String::new(),
         }
     }
 
     fn hear(&mut self, progress: Progress) {
-        let (step, text) = match progress {
-            Progress::Copied { table, rows } => {
-                let unit = if rows == 1 { "row" } else { "rows" };
-                ((table, false), format!("copying {table}: {rows} {unit}"))
-            }
-            Progress::Comparing { table } => ((table, true), format!("comparing {table}")),
-        };
-        if self.open != Some(step) {
+        let is_next = |open: Progress| (open.step, open.table) != (progress.step, progress.table);
+        if self.open.is_some_and(is_next) {
             self.end_line();
         }
-        self.open = Some(step);
-        self.text = text;
+        self.open = Some(progress);
         if self.is_watched {
             // Nobody is left to be told when it fails, and the move goes on.
-            let _ = write!(io::stderr(), "\r{}", self.text);
+            let _ = write!(io::stderr(), "\r{}", bar(progress));
         }
     }
 
     /// Ends the line of a step. Where nobody watches, it is written now, when it is true to the end.
     fn end_line(&mut self) {
-        if self.open.take().is_some() {
-            let line = if self.is_watched { "" } else { &self.text };
+        if let Some(progress) = self.open.take() {
+            let line = if self.is_watched { String::new() } else { line(progress) };
             let _ = writeln!(io::stderr(), "{line}");
         }
     }
+}
+
+fn verb(step: Step) -> &'static str {
+    match step {
+        Step::Checking => "checking",
+        Step::Copying => "copying",
+        Step::Comparing => "comparing",
+    }
+}
+
+fn line(progress: Progress) -> String {
+    let Progress { step, table, rows, of } = progress;
+    let unit = if of == 1 { "row" } else { "rows" };
+    format!("{} {table}: {rows} of {of} {unit}", verb(step))
+}
+
+/// One line of always the same width, so that each covers the one before.
+fn bar(progress: Progress) -> String {
+    let Progress { step, table, rows, of } = progress;
+    // A table that is empty is done.
+    let part = |whole: u64| (rows.min(of) * whole).checked_div(of).unwrap_or(whole);
+    let (full, percent) = (part(BAR), part(100));
+    let bar: String = (0..BAR).map(|place| if place < full { '#' } else { '.' }).collect();
+    format!("{:9} {table:14} [{bar}] {percent:>3} % {rows:>11}", verb(step))
 }
 
 fn tell(from: &Location, to: &Location, moved: &[Moved]) -> Result<(), Failure> {
@@ -146,6 +164,29 @@ mod tests {
         ));
         assert!(!is_same(&place("sqlite:Cargo.toml"), &place("sqlite:nothing.db")));
         assert!(!is_same(&place("postgres://h/d"), &place("postgres://h/e")));
+    }
+
+    #[test]
+    fn the_bar_grows_and_keeps_its_width() {
+        let at = |rows, of| {
+            bar(Progress {
+                step: Step::Copying,
+                table: "accounts",
+                rows,
+                of,
+            })
+        };
+        let shown = [at(0, 1601), at(800, 1601), at(1601, 1601), at(0, 0), at(9, 8)];
+        let full: Vec<_> = shown.iter().map(|bar| bar.matches('#').count()).collect();
+        assert_eq!(full, [0, 14, 30, 30, 30]);
+        assert!(
+            shown.iter().all(|bar| bar.len() == shown[0].len() && bar.len() < 80),
+            "{shown:#?}"
+        );
+        assert_eq!(
+            shown[1],
+            "copying   accounts       [##############................]  49 %         800"
+        );
     }
 
     #[test]

@@ -134,7 +134,12 @@ fn an_interrupted_move_is_continued_and_a_foreign_target_refused() {
     assert!(said(&again).contains("copying sessions: "), "{}", said(&again));
     assert_eq!(tables(&String::from_utf8(again.stdout).unwrap()), tables(&whole));
 
-    drop(foreign.setup().start());
+    // A server that runs on the target uses it, too.
+    let other = foreign.setup().start();
+    let refused = line(&old, &foreign.url());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("hint: stop every server"), "{}", said(&refused));
+    drop(other);
     let refused = line(&old, &foreign.url());
     assert_eq!(refused.status.code(), Some(1));
     let why = said(&refused);
