@@ -35,6 +35,8 @@ pub enum Event {
     AccountDeleted,
     /// A new signing key was made.
     KeyRotated,
+    /// A service has ended the session of a token.
+    TokenRevoked,
     /// A service may ask from now on.
     ClientAdded,
     /// A service may not ask any more.
@@ -56,6 +58,7 @@ impl Event {
             Self::AccountEnabled => "account_enabled",
             Self::AccountDeleted => "account_deleted",
             Self::KeyRotated => "key_rotated",
+            Self::TokenRevoked => "token_revoked",
             Self::ClientAdded => "client_added",
             Self::ClientRemoved => "client_removed",
         }

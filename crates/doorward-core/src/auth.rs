@@ -236,6 +236,11 @@ impl Auth {
         self.tokens.remembered()
     }
 
+    /// The `iss` of every token.
+    pub fn issuer(&self) -> &str {
+        &self.policy.issuer
+    }
+
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -256,17 +261,24 @@ impl Auth {
                 }
                 continue;
             };
-            let lives = match self.ended.look_up(verified.session, self.clock.running()) {
-                Known::Lives => true,
-                Known::Ended => false,
-                Known::Unsure => self.store.session_lives(verified.session, now).await?,
-            };
-            if lives {
+            if self.session_lives(verified.session, now).await? {
                 return Ok(Authentication::Living(verified, token.clone()));
             }
             answer = Authentication::Ended(verified);
         }
         Ok(answer)
+    }
+
+    /// Whether a session lives: from memory where that is fresh, from the store where it is not.
+    ///
+    /// # Errors
+    /// When memory is too old and the store cannot say it either.
+    pub(crate) async fn session_lives(&self, session: SessionId, now: Timestamp) -> Result<bool> {
+        match self.ended.look_up(session, self.clock.running()) {
+            Known::Lives => Ok(true),
+            Known::Ended => Ok(false),
+            Known::Unsure => self.store.session_lives(session, now).await,
+        }
     }
 
     /// Checks a typed password. Unknown accounts take the same way through the same queue, where they go by what was

@@ -15,6 +15,7 @@ pub mod feed;
 pub mod forward_auth;
 pub mod hasher;
 pub mod identifier;
+pub mod introspection;
 pub mod key;
 mod operator;
 pub mod password;

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::account::{Account, AccountId, Profile, ProfileChange};
 use crate::client::{Client, ClientId};
 use crate::identifier::{Canonical, IdentifierKind};
+use crate::introspection::Refreshable;
 use crate::key::{KeyId, StoredKey};
 use crate::realm::{Realm, RealmId};
 use crate::refresh::{Rotation, RotationOutcome};
@@ -140,6 +141,8 @@ pub trait Store: Send + Sync + 'static {
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>>;
     /// Takes a presented refresh token for its successor.
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome>;
+    /// The living session of that id, if it has refresh tokens.
+    async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
     /// Forgets sessions, and endings of sessions, whose every token is dead by age at `now`; at most `limit`
     /// of each. Answers how many were forgotten.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;

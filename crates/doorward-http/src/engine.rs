@@ -35,6 +35,7 @@ mod strict_json;
 mod table;
 
 pub(crate) use answer::{add_common_headers, common_headers};
+pub(crate) use body::form as read_form;
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
 pub(crate) use presented::tokens_of_realm;

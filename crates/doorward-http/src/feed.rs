@@ -11,17 +11,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::get;
 use doorward_core::session::EndedSession;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use self::stream::Stream;
-use crate::engine::Engine;
+use crate::client;
+use crate::engine::{Engine, RequestFacts};
 use crate::operations::response;
-use crate::refusal::Refusal;
-use crate::{client, engine};
+use crate::refusal::{Refusal, finish};
 
 mod stream;
 
@@ -59,9 +59,12 @@ impl Stop {
 
 pub(crate) fn routes() -> Router<Arc<Engine>> {
     let places = Arc::new(Semaphore::new(MAX_STREAMS));
-    let handler = move |State(engine): State<Arc<Engine>>, parts: Parts| async move {
+    let handler = move |State(engine): State<Arc<Engine>>, request: Request<Body>| async move {
+        let started = engine.auth.clock().instant();
+        let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+        let (parts, _) = request.into_parts();
         let answered = answer(&engine, &parts, &places).await;
-        answered.unwrap_or_else(Refusal::response)
+        finish(&engine, &facts, "ended_sessions", answered, started)
     };
     Router::new().route(PATH, get(handler))
 }
@@ -74,17 +77,16 @@ async fn answer(engine: &Arc<Engine>, parts: &Parts, places: &Arc<Semaphore>) ->
     }
     let stop = parts.extensions.get::<Stop>().cloned();
     if stop.as_ref().is_some_and(Stop::is_told) {
-        return Err(Refusal::Unavailable);
+        return Err(Refusal::Full);
     }
     let place = Arc::clone(places).try_acquire_owned().map_err(|_| {
         tracing::warn!("no stream of ended sessions is left: {MAX_STREAMS} are open");
-        Refusal::Unavailable
+        Refusal::Full
     })?;
     let known = engine.auth.has_counted_to(asked.after).await?;
     let auth = Arc::clone(&engine.auth);
     let stream = Stream::new(auth, client, known.then_some(asked.after), stop, place);
     let mut response = Response::new(Body::new(stream));
-    engine::add_common_headers(&mut response);
     let headers = response.headers_mut();
     for (name, value) in [
         ("content-type", "text/event-stream"),

@@ -10,6 +10,7 @@ mod docs;
 pub mod engine;
 mod feed;
 mod forward_auth;
+mod introspection;
 mod metrics;
 mod openapi;
 mod operations;
@@ -40,6 +41,7 @@ pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> 
     let router = operations::routes(&engine)
         .merge(docs::routes(&engine))
         .merge(feed::routes())
-        .merge(forward_auth::routes());
+        .merge(forward_auth::routes())
+        .merge(introspection::routes());
     Ok(router.fallback(engine::serve).with_state(engine))
 }

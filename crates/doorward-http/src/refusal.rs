@@ -3,6 +3,8 @@
 //!
 //! The surprise: what the store could not say is never answered as a no. It is a 503, and the caller has to ask again.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
@@ -10,6 +12,7 @@ use doorward_core::Error;
 use serde_json::json;
 
 use crate::contract::wide::Wide;
+use crate::engine::{Engine, RequestFacts, common_headers};
 use crate::operations::response;
 
 /// When to try again, in seconds, while the store cannot answer or every place is taken.
@@ -26,20 +29,15 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body did not arrive in time.
     Timeout,
-    /// Nothing can be said now.
-    Unavailable,
-    /// A fault of ours.
-    Internal,
+    /// There is no place for one more.
+    Full,
+    /// It could not be done.
+    Failed(Error),
 }
 
 impl From<Error> for Refusal {
-    /// Logs the cause, once, and shows nothing of it.
     fn from(error: Error) -> Self {
-        tracing::error!(%error, "a request of a service failed");
-        match error {
-            Error::Internal(_) => Self::Internal,
-            Error::Throttled { .. } | Error::Busy { .. } | Error::Unavailable(_) => Self::Unavailable,
-        }
+        Self::Failed(error)
     }
 }
 
@@ -55,11 +53,11 @@ impl From<Wide> for Refusal {
 }
 
 impl Refusal {
-    /// The answer.
-    pub(crate) fn response(self) -> Response<Body> {
+    /// The answer. Of a failure it shows nothing.
+    fn response(&self) -> Response<Body> {
         let (status, error, why) = match self {
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
-            Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", Some(why)),
+            Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", Some(*why)),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "invalid_request",
@@ -70,8 +68,8 @@ impl Refusal {
                 "invalid_request",
                 Some("the body did not arrive in time"),
             ),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+            Self::Failed(Error::Internal(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+            Self::Full | Self::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None),
         };
         let mut body = json!({"error": error});
         if let (Some(why), Some(members)) = (why, body.as_object_mut()) {
@@ -83,15 +81,50 @@ impl Refusal {
             Self::InvalidClient => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"doorward\""));
             }
-            Self::Unavailable => {
+            Self::Full | Self::Failed(Error::Unavailable(_) | Error::Busy { .. } | Error::Throttled { .. }) => {
                 headers.insert(RETRY_AFTER, RETRY);
             }
             // The rest of the body is not going to be read.
             Self::TooLarge | Self::Timeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::InvalidRequest(_) | Self::Internal => {}
+            Self::InvalidRequest(_) | Self::Failed(Error::Internal(_)) => {}
         }
         response
     }
+
+    /// Its name in the log.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::TooLarge => "too_large",
+            Self::Timeout => "timeout",
+            Self::Full => "full",
+            Self::Failed(Error::Internal(_)) => "internal",
+            Self::Failed(_) => "unavailable",
+        }
+    }
+}
+
+/// What is the same for every answer to a service: its headers, its line in the log, and the cause of a failure there.
+pub(crate) fn finish(
+    engine: &Engine,
+    facts: &RequestFacts,
+    action: &'static str,
+    answered: Result<Response<Body>, Refusal>,
+    started: Instant,
+) -> Response<Body> {
+    let (outcome, mut response) = match answered {
+        Ok(response) => ("ok", response),
+        Err(refusal) => {
+            if let Refusal::Failed(error) = &refusal {
+                tracing::error!(id = facts.id, %error, "a request failed");
+            }
+            (refusal.outcome(), refusal.response())
+        }
+    };
+    common_headers(&mut response, &facts.id);
+    engine.record(facts, ("none", action, outcome), response.status(), started);
+    response
 }

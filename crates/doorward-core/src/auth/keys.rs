@@ -52,12 +52,21 @@ impl Auth {
         Ok(())
     }
 
+    /// Verifies a token of this realm.
+    ///
+    /// # Errors
+    /// As [`Auth::verify_of_any_realm`].
+    pub(super) async fn verify(&self, token: &Secret, realm: &Realm, now: Timestamp) -> Result<Option<Arc<Verified>>> {
+        let verified = self.verify_of_any_realm(token, now).await?;
+        Ok(verified.filter(|verified| verified.realm() == realm.name))
+    }
+
     /// Verifies a token, and learns of new keys first if it could be signed by one.
     ///
     /// # Errors
     /// When the store has to be asked for its keys and cannot answer.
-    pub(super) async fn verify(&self, token: &Secret, realm: &Realm, now: Timestamp) -> Result<Option<Arc<Verified>>> {
-        let verified = self.tokens.verify(token, realm, now);
+    pub(crate) async fn verify_of_any_realm(&self, token: &Secret, now: Timestamp) -> Result<Option<Arc<Verified>>> {
+        let verified = self.tokens.verify(token, now);
         let is_sure = verified.is_some()
             || self.policy.shared_secret.is_some()
             || self.learned.is_fresh(self.clock.running())
@@ -66,6 +75,6 @@ impl Auth {
             return Ok(verified);
         }
         self.learn_keys().await?;
-        Ok(self.tokens.verify(token, realm, now))
+        Ok(self.tokens.verify(token, now))
     }
 }

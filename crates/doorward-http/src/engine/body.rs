@@ -52,6 +52,17 @@ pub(super) async fn read(
     }
 }
 
+/// A form as an object, for routes that no contract describes.
+pub(crate) async fn form(limit: usize, headers: &HeaderMap, body: Body, patience: Duration) -> Result<Value, Wide> {
+    if media_type(headers) != MediaType::Form {
+        return Err(Wide::MediaType);
+    }
+    let bytes = collect(limit, headers, body, patience)
+        .await
+        .map_err(|(wide, _)| wide)?;
+    form::parse(&bytes).map_err(|_| Wide::Malformed)
+}
+
 /// Whether the body is of a kind that a page of any site can have a browser send without asking first.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     media_type(headers) == MediaType::Form

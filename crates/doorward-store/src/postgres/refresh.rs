@@ -4,12 +4,16 @@
 //! that the token has become the predecessor, and a loser that is the same client is given what the winner was
 //! given.
 
-use doorward_core::Timestamp;
+use doorward_core::introspection::Refreshable;
+use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{LastRotation, Rotation, RotationOutcome};
+use doorward_core::session::SessionId;
+use doorward_core::{Result, Timestamp};
 use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::link::Link;
+use super::readers::Readers;
 use super::row;
 use super::session::{client, session};
 
@@ -24,6 +28,10 @@ const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = 
 const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
      refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
+const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
+     s.refresh_hash, r.id, r.name FROM sessions s \
+     JOIN accounts a ON a.id = s.account JOIN realms r ON r.id = a.realm \
+     WHERE s.id = $1 AND s.refresh_hash IS NOT NULL AND s.expires_at > $2";
 
 /// Two statements and no transaction around them: the second runs only if the first has changed nothing.
 pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationOutcome, Fault> {
@@ -54,6 +62,21 @@ pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationO
     };
     let (session, current) = (session(&row)?, row::bytes(&row, 7)?);
     Ok(rotation.not_current(session, current, last_rotation(&row)?.as_ref()))
+}
+
+/// The living session of that id with what tells its refresh token from others.
+pub(super) async fn refreshable(readers: &Readers, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
+    let rows = readers.rows(REFRESHABLE, &[&id.0, &now.0]).await?;
+    Ok(row::maybe(rows.first(), |row| {
+        Ok(Refreshable {
+            session: session(row)?,
+            current: row::bytes(row, 7)?,
+            realm: Realm {
+                id: RealmId(row.try_get(8)?),
+                name: row.try_get(9)?,
+            },
+        })
+    })?)
 }
 
 fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
 use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
+use doorward_core::introspection::Refreshable;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
@@ -170,6 +171,10 @@ impl Store for Postgres {
         let rotation = &rotation;
         self.write(|link| async move { refresh::rotate(&link, rotation).await })
             .await
+    }
+
+    async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
+        refresh::refreshable(&self.readers, id, now).await
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {

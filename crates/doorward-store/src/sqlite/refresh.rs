@@ -4,7 +4,10 @@
 //! predecessor, and a loser that is the same client is given what the winner was given.
 
 use doorward_core::Timestamp;
+use doorward_core::introspection::Refreshable;
+use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{LastRotation, Rotation, RotationOutcome};
+use doorward_core::session::SessionId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::session::{client, session};
@@ -20,9 +23,13 @@ const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = 
 const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
      refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
+const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
+     s.refresh_hash, r.id, r.name FROM sessions s \
+     JOIN accounts a ON a.id = s.account JOIN realms r ON r.id = a.realm \
+     WHERE s.id = $1 AND s.refresh_hash IS NOT NULL AND s.expires_at > $2";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[ROTATE, CURRENT];
+pub(super) const STATEMENTS: &[&str] = &[ROTATE, CURRENT, REFRESHABLE];
 
 pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::Result<RotationOutcome> {
     let lifetime = rotation.lifetime_ms();
@@ -50,6 +57,26 @@ pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::
         return Ok(RotationOutcome::Unknown);
     };
     Ok(rotation.not_current(session, current, last.as_ref()))
+}
+
+/// The living session of that id with what tells its refresh token from others.
+pub(super) fn refreshable(
+    connection: &Connection,
+    id: SessionId,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Refreshable>> {
+    let row = params![id.0.as_bytes(), now.0];
+    let found = connection.prepare_cached(REFRESHABLE)?.query_row(row, |row| {
+        Ok(Refreshable {
+            session: session(row)?,
+            current: row.get(7)?,
+            realm: Realm {
+                id: RealmId(row.get(8)?),
+                name: row.get(9)?,
+            },
+        })
+    });
+    found.optional()
 }
 
 fn last_rotation(row: &Row<'_>) -> rusqlite::Result<Option<LastRotation>> {

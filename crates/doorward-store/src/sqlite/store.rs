@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
 use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
+use doorward_core::introspection::Refreshable;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
@@ -145,6 +146,10 @@ impl Store for Sqlite {
 
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
         self.writer.write(move |db| refresh::rotate(db, &rotation)).await
+    }
+
+    async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
+        self.readers.read(|db| refresh::refreshable(db, id, now))
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {

@@ -22,6 +22,7 @@ mod feed;
 mod hashes;
 mod hostile;
 mod http;
+mod introspection;
 mod load;
 mod log;
 mod model;

@@ -11,6 +11,7 @@ use crate::server::{Server, Setup};
 use crate::transcript;
 
 mod moving;
+mod services;
 
 #[path = "transcripts.rs"]
 #[expect(clippy::duplicate_mod, reason = "one list, run on two engines")]

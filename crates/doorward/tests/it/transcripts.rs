@@ -104,6 +104,11 @@ fn internal() {
 }
 
 #[test]
+fn introspection() {
+    run("introspection");
+}
+
+#[test]
 fn realm() {
     run("realm");
 }

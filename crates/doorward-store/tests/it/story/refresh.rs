@@ -296,3 +296,26 @@ async fn a_session_lives_on_to_the_end_of_its_longest_life() {
         );
     }
 }
+
+#[tokio::test]
+async fn looking_at_a_session_shows_its_current_token_and_changes_nothing() {
+    let db = fresh().await;
+    let (account, id) = refreshable(&db).await;
+    for generation in 0..2 {
+        let found = db.refreshable(id, NOW).await.unwrap().unwrap();
+        assert_eq!((found.session.id, found.session.account), (id, account));
+        assert_eq!((found.realm.id, found.realm.name.as_str()), (db.realm.id, "main"));
+        assert_eq!(found.current, token(generation));
+        rotated(&*db, present(id, generation)).await;
+    }
+    assert!(
+        db.refreshable(id, later(DAY)).await.unwrap().is_none(),
+        "it has expired"
+    );
+    let without = session(account);
+    let other = without.session.id;
+    assert!(db.open_session(without, &first_hash()).await.unwrap());
+    assert!(db.refreshable(other, NOW).await.unwrap().is_none(), "it has none");
+    assert!(db.end_session(id, account, NOW).await.unwrap().is_some());
+    assert!(db.refreshable(id, NOW).await.unwrap().is_none(), "it has ended");
+}

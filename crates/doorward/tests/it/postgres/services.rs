@@ -1,0 +1,86 @@
+//! Services that follow the feed, or ask, on several nodes and without a database.
+
+use serde_json::json;
+
+use super::{Database, server};
+use crate::feed::{log_out, register};
+use crate::introspection::{introspect, revoke};
+use crate::server::Setup;
+use crate::service::{Service, claims, sid};
+
+#[test]
+fn what_ends_on_one_node_is_told_on_another() {
+    let database = Database::new();
+    let (one, other) = (database.setup().start(), database.setup().start());
+    let shop = Service::add(one.setup());
+    let mut events = shop.follow(other.address, None);
+    events.wait_for("fresh");
+    let (ann, bob) = (register(&one, "ann@example.com"), register(&one, "bob@example.com"));
+    let first = log_out(&one, &ann);
+    let told = events.ended(1);
+    assert_eq!(told[0].0, first);
+    assert_eq!(revoke(&one, &shop, &bob).status, 200);
+    // A reader can go on where another node may not have come to yet.
+    let last = told[0].1.to_string();
+    let mut elsewhere = shop.follow(one.address, Some(&last));
+    let second = elsewhere.ended(1);
+    assert_eq!(second[0].0, sid(&claims(&bob)));
+    assert_eq!(events.ended(1), second);
+    let mut events = shop.follow(other.address, Some(&second[0].1.to_string()));
+    assert_eq!(events.next().map(|event| event.name).as_deref(), Some("hello"));
+    assert_eq!(
+        events.next().map(|event| event.name).as_deref(),
+        Some("fresh"),
+        "and not `reset`"
+    );
+    assert_eq!(introspect(&other, &shop, &ann), json!({"active": false}));
+    assert_eq!(introspect(&other, &shop, &bob), json!({"active": false}));
+}
+
+/// While the database is away nobody is told that he knows everything, and no revocation is said to have happened.
+#[test]
+fn without_the_database_nothing_is_claimed() {
+    let postgres = server::Server::start();
+    postgres.sql("postgres", "CREATE DATABASE main");
+    let node = Setup::new()
+        .setting("database", &postgres.url("main").to_string())
+        .start();
+    let shop = Service::add(node.setup());
+    let ann = register(&node, "ann@example.com");
+    let mut events = shop.follow(node.address, None);
+    let known = events.wait_for("fresh").data["asked"].as_u64().unwrap();
+
+    postgres.control("stop");
+    let refused = revoke(&node, &shop, &ann);
+    assert_eq!(
+        (refused.status, refused.json()),
+        (503, json!({"error": "temporarily_unavailable"}))
+    );
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    // For a second the node still knows the client, and that the session lived.
+    let page = loop {
+        let page = shop.page(node.address, "");
+        if page.status != 200 {
+            break page;
+        }
+    };
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("1")), "{page}");
+    postgres.control("start");
+
+    // What was told meanwhile was asked before: the next word comes from after the return.
+    let mut asked = known;
+    let gap = std::iter::from_fn(|| {
+        let next = events.wait_for("fresh").data["asked"].as_u64().unwrap();
+        let gap = next - asked;
+        asked = next;
+        Some(gap)
+    });
+    assert!(
+        gap.take(20).max() >= Some(1_000),
+        "the stream was silent for as long as the database was away"
+    );
+    // The stream goes on where it was.
+    while revoke(&node, &shop, &ann).status != 200 {}
+    assert_eq!(events.ended(1)[0].0, sid(&claims(&ann)));
+    assert_eq!(introspect(&node, &shop, &ann), json!({"active": false}));
+}
