@@ -1,0 +1,97 @@
+//! Where the keys come from, and what happens to tokens when keys come and go.
+//!
+//! The surprise: a token is refused for an unknown key only if the server was asked. While it cannot be, the token may
+//! be good.
+
+use std::time::Instant;
+
+use doorward_verify::{Fault, Refusal};
+use serde_json::json;
+
+use crate::stranger::{FRESH, HELLO, PATIENCE, Signer, Stays, Stranger, document, stream};
+
+fn fresh() -> Stranger {
+    Stranger::with_feed(stream(&[HELLO, FRESH]), Stays::Open)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_gone_takes_its_tokens_along() {
+    let server = fresh();
+    let verifier = server.verifier();
+    verifier.until_fresh().await;
+    let old = server.signer.token(1);
+    assert!(verifier.verify(&old).await.is_ok());
+    let second = Signer::new("second");
+    server.serve_keys(second.jwks());
+    // It is not asked for at once if the keys were just now.
+    let new = second.token(1);
+    let accepted = async {
+        while verifier.verify(&new).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, accepted).await.is_ok(),
+        "the new key is never known"
+    );
+    assert_eq!(verifier.verify(&old).await, Err(Refusal::Invalid(Fault::UnknownKey)));
+    assert_eq!(
+        verifier.verify(&Signer::new("second").token(1)).await,
+        Err(Refusal::Invalid(Fault::Signature))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_made_up_keys_make_nobody_busy() {
+    let server = fresh();
+    let verifier = server.verifier();
+    verifier.until_fresh().await;
+    assert!(verifier.verify(&server.signer.token(1)).await.is_ok());
+    let begun = Instant::now();
+    let stranger = Signer::new("stranger").token(1);
+    for _ in 0..200 {
+        let verified = verifier.verify(&stranger).await;
+        assert_eq!(verified, Err(Refusal::Invalid(Fault::UnknownKey)));
+    }
+    let asked = u64::from(server.keys_asked());
+    assert!(asked <= 2 + begun.elapsed().as_secs(), "asked {asked} times");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_keys_no_tokens() {
+    let spaces = format!("{{\"keys\": [{}]}}", " ".repeat(300_000));
+    for (what, answer, refusal) in [
+        ("no document", document("200 OK", "text/html", "<html>"), Refusal::Stale),
+        (
+            "a huge one",
+            document("200 OK", "application/json", &spaces),
+            Refusal::Stale,
+        ),
+        (
+            "a failure",
+            document("500 Internal Server Error", "text/plain", ""),
+            Refusal::Stale,
+        ),
+        ("nothing", Vec::new(), Refusal::Stale),
+        (
+            "no key",
+            document("200 OK", "application/json", "{\"keys\":[]}"),
+            Refusal::Invalid(Fault::UnknownKey),
+        ),
+        (
+            "a shared secret as a key",
+            document(
+                "200 OK",
+                "application/json",
+                &json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "first", "k": "AAAA"}]}).to_string(),
+            ),
+            Refusal::Invalid(Fault::UnknownKey),
+        ),
+    ] {
+        let server = fresh();
+        server.serve_keys(answer);
+        let verifier = server.verifier();
+        verifier.until_fresh().await;
+        assert_eq!(verifier.verify(&server.signer.token(1)).await, Err(refusal), "{what}");
+    }
+}
