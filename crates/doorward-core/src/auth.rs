@@ -20,9 +20,10 @@ use crate::refresh::{RefreshToken, RotationSecret};
 use crate::revocations::{Known, Revocations};
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{Client, EndedSession, NewSession, Session, SessionId};
+use crate::status_list::{StatusListPolicy, StatusLists};
 use crate::store::Store;
 use crate::throttle::{Subject, Throttle};
-use crate::token::{MAX_PRESENTED, NewToken, Presented, Tokens, Verified};
+use crate::token::{MAX_PRESENTED, NewToken, Presented, STATUS_CLAIM, Tokens, Verified};
 use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
 
 mod keys;
@@ -47,6 +48,8 @@ pub struct Policy {
     pub passwords: Arc<PasswordPolicy>,
     /// For how long a rotated signing key goes on verifying: the longest life of a token.
     pub key_overlap: Duration,
+    /// Status lists, if there are any.
+    pub status_lists: Option<StatusListPolicy>,
 }
 
 /// What tokens a contract issues.
@@ -103,6 +106,7 @@ pub struct Auth {
     pub(crate) policy: Policy,
     pub(crate) rotation: RotationSecret,
     pub(crate) clients: Clients,
+    pub(crate) status_lists: Option<StatusLists>,
     tokens: Tokens,
     learned: Learned,
     ended: Revocations,
@@ -145,6 +149,7 @@ impl Auth {
             ended_here: Arc::default(),
             rotation: RotationSecret::new(&rotation),
             clients: Clients::default(),
+            status_lists: policy.status_lists.clone().map(StatusLists::new),
             store,
             hasher,
             throttle,
@@ -296,7 +301,7 @@ impl Auth {
     }
 
     /// A session to open for this account, with its first refresh token if the contract has them.
-    pub(crate) fn new_session(
+    pub(crate) async fn new_session(
         &self,
         account: AccountId,
         realm: &Realm,
@@ -316,6 +321,7 @@ impl Auth {
             created_at: now,
             used_at: now,
             expires_at: now.plus(life).plus(SLACK),
+            status_index: self.next_status_index().await?,
         };
         let refresh_hash = refresh.as_ref().map(RefreshToken::hash);
         Ok((NewSession { session, refresh_hash }, refresh))
@@ -323,23 +329,28 @@ impl Auth {
 
     /// Signs an access token for a session, and hands over the refresh token that goes with it.
     ///
-    /// The token does not outlive the session, which lives until `until`: the ending of a session is forgotten
-    /// after that, and so would be what keeps the token out.
+    /// The token does not outlive the session: the ending of a session is forgotten after that, and so would be what
+    /// keeps the token out.
     pub(crate) fn issue(
         &self,
         realm: &Realm,
         grant: &Grant,
         account: &Account,
-        (session, until): (SessionId, Timestamp),
+        session: &Session,
         refresh: Option<&RefreshToken>,
     ) -> Result<IssuedToken> {
         let at = self.clock.now();
-        let lifetime = grant.lifetime.min(until.since(at));
-        let claims: Map<String, Value> = (grant.claims)(account);
+        let left = session.expires_at.since(at);
+        let lifetime = grant.lifetime.min(left);
+        let mut claims: Map<String, Value> = (grant.claims)(account);
+        let place = self.status_lists.as_ref().zip(session.status_index);
+        if let Some(status) = place.and_then(|(lists, index)| lists.claim(index)) {
+            claims.insert(STATUS_CLAIM.to_owned(), status);
+        }
         let access = self.tokens.sign(NewToken {
             realm,
             account: account.id,
-            session,
+            session: session.id,
             at,
             lifetime,
             claims,
@@ -349,10 +360,12 @@ impl Auth {
             expires_in: lifetime,
             expires_at: at.plus(lifetime),
             refresh: refresh.map(RefreshToken::reveal),
-            refresh_expires_in: refresh
-                .and(grant.refresh)
-                .map(|refresh| refresh.idle.min(until.since(at))),
+            refresh_expires_in: refresh.and(grant.refresh).map(|refresh| refresh.idle.min(left)),
         })
+    }
+
+    pub(crate) fn sign_status_list(&self, uri: &str, bits: &str, at: Timestamp) -> Result<Secret> {
+        self.tokens.sign_status_list(uri, bits, at)
     }
 
     /// The token of a request, for an answer that shows it again.

@@ -25,6 +25,7 @@ pub mod refresh;
 pub mod revocations;
 pub mod secret;
 pub mod session;
+pub mod status_list;
 pub mod store;
 pub mod throttle;
 pub mod token;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 use crate::account::AccountId;
+use crate::status_list::StatusIndex;
 
 /// The id of a session: a UUIDv7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,8 @@ pub struct Session {
     pub used_at: Timestamp,
     /// After this moment no token of it can be alive.
     pub expires_at: Timestamp,
+    /// Its place in the status lists, if it took one when it was opened.
+    pub status_index: Option<StatusIndex>,
 }
 
 /// A session to open.

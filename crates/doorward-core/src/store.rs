@@ -17,6 +17,7 @@ use crate::realm::{Realm, RealmId};
 use crate::refresh::{Rotation, RotationOutcome};
 use crate::secret::PasswordHash;
 use crate::session::{EndedSession, NewSession, Session, SessionId};
+use crate::status_list::StatusIndex;
 use crate::{Result, Timestamp};
 
 /// An account to create. The store assigns the number.
@@ -126,8 +127,9 @@ pub trait Store: Send + Sync + 'static {
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
-    /// Lets a living session live until `expires_at`, if that is later. False when it has ended or expired.
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool>;
+    /// Lets a living session live until `expires_at`, if that is later, and answers it as it is then. `None` when
+    /// it has ended or expired.
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>>;
     /// Ends one session of an account, if it lives. `None` when it does not (or is somebody else's).
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>>;
     /// Ends every session of an account but `keep`.
@@ -146,6 +148,13 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets sessions, and endings of sessions, whose every token is dead by age at `now`; at most `limit`
     /// of each. Answers how many were forgotten.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
+
+    /// Reserves so many places in the status lists and answers the first of them. Nobody is given one twice.
+    async fn reserve_status_indices(&self, count: i64) -> Result<i64>;
+    /// The place after the last that is reserved.
+    async fn reserved_status_indices(&self) -> Result<i64>;
+    /// The places from `from` up to `to`, without it, whose sessions have ended; at most one for each.
+    async fn ended_status_indices(&self, from: i64, to: i64) -> Result<Vec<StatusIndex>>;
 
     /// All signing keys, the newest first.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>>;

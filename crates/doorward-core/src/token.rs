@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::account::AccountId;
@@ -22,7 +22,7 @@ use crate::key::KeyRing;
 use crate::realm::Realm;
 use crate::secret::Secret;
 use crate::session::SessionId;
-use crate::{Error, Result, Timestamp, random};
+use crate::{Error, Result, Timestamp, random, status_list};
 
 /// The most bytes of a token; a longer one is refused unread.
 pub const MAX_TOKEN: usize = 8 * 1024;
@@ -32,6 +32,10 @@ pub const MAX_PRESENTED: usize = 8;
 const REMEMBERED: usize = 100_000;
 /// The `typ` of an access token (RFC 9068 section 2.1).
 const TYP: &str = "at+jwt";
+/// The `typ` of a status list (draft-ietf-oauth-status-list-21 section 5.1).
+const STATUS_LIST_TYP: &str = "statuslist+jwt";
+/// The claim that names a place in a status list (section 6.1). Ours only where tokens have it.
+pub const STATUS_CLAIM: &str = "status";
 /// The claims that are ours; a contract's own claims may not take their names.
 pub const REGISTERED_CLAIMS: [&str; 8] = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "nbf"];
 
@@ -141,12 +145,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When there are no random bytes or the key cannot sign.
-    #[expect(clippy::disallowed_methods, reason = "the one place that signs")]
     pub fn sign(&self, new: NewToken<'_>) -> Result<Secret> {
-        let ring = self.ring.load();
-        let key = ring
-            .signer(new.at)
-            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let lifetime = i64::try_from(new.lifetime.as_secs()).unwrap_or(i64::MAX);
         let mut claims = new.claims;
         claims.insert("iss".into(), self.issuer.clone().into());
@@ -156,10 +155,35 @@ impl Tokens {
         claims.insert("jti".into(), URL_SAFE_NO_PAD.encode(random::bytes::<16>()?).into());
         claims.insert("iat".into(), new.at.seconds().into());
         claims.insert("exp".into(), new.at.seconds().saturating_add(lifetime).into());
+        self.signed(TYP, &claims, new.at)
+    }
+
+    /// Signs a status list, of which this is the address and these are the bits (draft-ietf-oauth-status-list-21
+    /// section 5.1). Its `typ` keeps it from being taken for an access token, and the other way round.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub(crate) fn sign_status_list(&self, uri: &str, bits: &str, at: Timestamp) -> Result<Secret> {
+        let mut claims = Map::new();
+        claims.insert("iss".into(), self.issuer.clone().into());
+        claims.insert("sub".into(), uri.into());
+        claims.insert("iat".into(), at.seconds().into());
+        claims.insert("exp".into(), at.plus(status_list::LIFETIME).seconds().into());
+        claims.insert("ttl".into(), status_list::TTL.as_secs().into());
+        claims.insert("status_list".into(), json!({"bits": 1, "lst": bits}));
+        self.signed(STATUS_LIST_TYP, &claims, at)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that signs")]
+    fn signed(&self, typ: &str, claims: &Map<String, Value>, at: Timestamp) -> Result<Secret> {
+        let ring = self.ring.load();
+        let key = ring
+            .signer(at)
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let mut header = Header::new(key.algorithm);
-        header.typ = Some(TYP.into());
+        header.typ = Some(typ.into());
         header.kid = Some(key.id.0.clone());
-        jsonwebtoken::encode(&header, &claims, &key.sign)
+        jsonwebtoken::encode(&header, claims, &key.sign)
             .map(Secret::new)
             .map_err(Error::internal)
     }

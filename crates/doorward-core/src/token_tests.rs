@@ -59,6 +59,31 @@ fn accepted(tokens: &Tokens, token: &Secret) -> bool {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "reads a list as a service does that has the public key"
+)]
+fn a_status_list_is_signed_and_is_no_access_token() {
+    let (tokens, _) = es256();
+    let list = tokens.sign_status_list("https://login.example.com/v1/status-lists/7", "eNo", NOW);
+    let list = list.unwrap();
+    assert_eq!(
+        segment(list.expose(), 1),
+        json!({
+            "iss": "doorward", "sub": "https://login.example.com/v1/status-lists/7", "iat": NOW.seconds(),
+            "exp": NOW.seconds() + 30, "ttl": 5, "status_list": {"bits": 1, "lst": "eNo"},
+        })
+    );
+    assert_eq!(segment(list.expose(), 0)["typ"], "statuslist+jwt");
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.validate_exp = false;
+    let ring = tokens.ring();
+    let key = &ring.signer(NOW).unwrap().verify;
+    assert!(jsonwebtoken::decode::<Value>(list.expose(), key, &validation).is_ok());
+    assert!(!accepted(&tokens, &list));
+}
+
+#[test]
 fn a_token_verifies_in_its_realm_until_it_expires() {
     let (tokens, _) = es256();
     let token = token(&tokens);

@@ -82,6 +82,8 @@ pub struct TokenRules {
     pub refresh: Option<RefreshGrant>,
     /// The contract's own claims: a JSON object.
     pub claims: Template,
+    /// What they are called.
+    pub claim_names: Vec<String>,
     /// Where tokens are looked for, in this order.
     pub sources: Vec<TokenSource>,
 }

@@ -21,6 +21,7 @@ use crate::contract::wide::Wide;
 use crate::forward_auth::SignInPages;
 use crate::metrics::Metrics;
 use crate::settings::{Network, Settings};
+use crate::status_list;
 
 mod answer;
 mod body;
@@ -73,6 +74,9 @@ impl Engine {
         mount::check_switches(&mounts, &settings)?;
         let mut mounted = Vec::new();
         for mount in mounts {
+            if auth.has_status_in_tokens() {
+                status_list::check(&mount.contract)?;
+            }
             let realm = auth.realm(&mount.contract.realm).await;
             let realm = realm.map_err(|e| SetupError::new(e.to_string(), "check that the database can be reached"))?;
             mounted.push(Arc::new(Mounted::new(mount, realm, &settings)?));

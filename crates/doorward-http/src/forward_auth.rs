@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::engine::{Engine, Mounted, RequestFacts, common_headers, is_from_proxy, tokens_of_realm};
 use crate::operations::response;
+use crate::refusal::Refusal;
 
 mod sign_in;
 
@@ -28,9 +29,6 @@ pub(crate) use sign_in::SignInPages;
 
 /// The realm that is meant when the proxy names none.
 const DEFAULT_REALM: &str = "main";
-
-/// When to ask again while nobody can say whether a session lives, in seconds.
-const RETRY_AFTER: &str = "1";
 
 /// Whom a request comes from.
 const HEADERS: [HeaderName; 6] = [
@@ -90,9 +88,6 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
     let (parts, _) = request.into_parts();
     let verdict = judge(&engine, &parts).await;
-    if let Verdict::Unknown(error) = &verdict {
-        tracing::error!(id = facts.id, %error, "a request failed");
-    }
     let (outcome, mut response) = worded(verdict);
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "verify", outcome), response.status(), started);
@@ -190,12 +185,7 @@ fn worded(verdict: Verdict) -> (&'static str, Response<Body>) {
             (outcome, response)
         }
         Verdict::Wrong(why) => ("invalid", refused(StatusCode::BAD_REQUEST, &why)),
-        Verdict::Unknown(_) => {
-            let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, "nobody can say now; try again");
-            let wait = HeaderValue::from_static(RETRY_AFTER);
-            response.headers_mut().insert(header::RETRY_AFTER, wait);
-            ("unavailable", response)
-        }
+        Verdict::Unknown(error) => ("unavailable", Refusal::from(error).response()),
     };
     for name in HEADERS {
         let empty = HeaderValue::from_static("");

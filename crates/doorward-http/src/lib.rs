@@ -16,6 +16,7 @@ mod openapi;
 mod operations;
 mod refusal;
 mod settings;
+mod status_list;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> 
         .merge(docs::routes(&engine))
         .merge(feed::routes())
         .merge(forward_auth::routes())
-        .merge(introspection::routes());
+        .merge(introspection::routes())
+        .merge(status_list::routes(&engine));
     Ok(router.fallback(engine::serve).with_state(engine))
 }

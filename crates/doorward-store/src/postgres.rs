@@ -21,6 +21,7 @@ mod refresh;
 mod row;
 mod server;
 mod session;
+mod status_list;
 mod store;
 mod tls;
 mod transfer;

@@ -16,6 +16,7 @@ mod refresh;
 mod session;
 #[cfg(test)]
 mod statements;
+mod status_list;
 mod store;
 mod transfer;
 mod writer;

@@ -26,6 +26,7 @@ pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, S
         hide_accounts: config.hide_accounts,
         passwords: Arc::new(config.passwords()?),
         key_overlap,
+        status_lists: config.status_lists()?,
     })
 }
 

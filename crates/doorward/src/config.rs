@@ -11,6 +11,7 @@ use doorward_core::SetupError;
 use doorward_core::hasher::{HasherConfig, Scheme};
 use doorward_core::password::{Blocklist, PasswordPolicy};
 use doorward_core::secret::Secret;
+use doorward_core::status_list::StatusListPolicy;
 use doorward_core::throttle::ThrottleConfig;
 use doorward_http::{SecureCookies, Settings};
 
@@ -60,6 +61,10 @@ pub struct Config {
     pub issuer: String,
     /// A secret shared with other services, of 32 bytes at least: tokens are HS256 with it, else ES256.
     pub jwt_secret: Option<Secret>,
+    /// Where this server is reached from outside: status lists have addresses below it, and without it there are none.
+    pub public_url: Option<String>,
+    /// Whether tokens name their place in a status list.
+    pub status_list: bool,
 
     /// How new passwords are hashed.
     pub hash_scheme: HashScheme,
@@ -126,6 +131,8 @@ impl Default for Config {
             hide_accounts: false,
             issuer: "doorward".into(),
             jwt_secret: None,
+            public_url: None,
+            status_list: false,
             hash_scheme: HashScheme::Argon2id,
             hash_memory_kib: 19_456,
             hash_passes: 2,
@@ -225,6 +232,21 @@ impl Config {
             service_name: self.issuer.clone(),
             blocklist,
         })
+    }
+
+    /// # Errors
+    /// When tokens are to name lists that have no address.
+    pub(crate) fn status_lists(&self) -> Result<Option<StatusListPolicy>, SetupError> {
+        if self.status_list && self.public_url.is_none() {
+            return Err(SetupError::new(
+                "`status_list` is on, and there is no `public_url`",
+                "set `public_url` to where this server is reached from outside, as in `https://login.example.com`",
+            ));
+        }
+        Ok(self.public_url.clone().map(|public_url| StatusListPolicy {
+            public_url,
+            in_tokens: self.status_list,
+        }))
     }
 
     pub(crate) fn http(&self) -> Settings {

@@ -117,13 +117,15 @@ async fn open_session(
     account: &Account,
     hash: &PasswordHash,
 ) -> Result<Option<IssuedToken>> {
-    let (session, refresh) = auth.new_session(account.id, call.realm, call.grant, call.client.clone())?;
-    let (id, until) = (session.session.id, session.session.expires_at);
-    if !auth.store.open_session(session, hash).await? {
+    let (new, refresh) = auth
+        .new_session(account.id, call.realm, call.grant, call.client.clone())
+        .await?;
+    let session = new.session.clone();
+    if !auth.store.open_session(new, hash).await? {
         return Ok(None);
     }
-    record(Event::LoggedIn, Some(account.id), Some(id), Some(&call.client));
-    auth.issue(call.realm, call.grant, account, (id, until), refresh.as_ref())
+    record(Event::LoggedIn, Some(account.id), Some(session.id), Some(&call.client));
+    auth.issue(call.realm, call.grant, account, &session, refresh.as_ref())
         .map(Some)
 }
 

@@ -81,12 +81,6 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let Some(account) = auth.store.account(session.account).await? else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
     };
-    let token = auth.issue(
-        call.realm,
-        call.grant,
-        &account,
-        (session.id, session.expires_at),
-        Some(&successor),
-    )?;
+    let token = auth.issue(call.realm, call.grant, &account, &session, Some(&successor))?;
     Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
 }

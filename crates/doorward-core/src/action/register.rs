@@ -68,12 +68,14 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let now = auth.clock.now();
     let id = AccountId(random::uuid(now)?);
     let (session, refresh) = if call.wants_token {
-        let (session, refresh) = auth.new_session(id, call.realm, call.grant, call.client.clone())?;
+        let (session, refresh) = auth
+            .new_session(id, call.realm, call.grant, call.client.clone())
+            .await?;
         (Some(session), refresh)
     } else {
         (None, None)
     };
-    let opened = session.as_ref().map(|new| (new.session.id, new.session.expires_at));
+    let opened = session.as_ref().map(|new| new.session.clone());
     let new = NewAccount {
         id,
         realm: call.realm.id,
@@ -83,9 +85,10 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     match auth.store.create_account(new, session).await? {
         Written::Done(account) => {
-            let session = opened.map(|(session, _)| session);
+            let session = opened.as_ref().map(|session| session.id);
             record(Event::Registered, Some(id), session, Some(&call.client));
             let token = opened
+                .as_ref()
                 .map(|session| auth.issue(call.realm, call.grant, &account, session, refresh.as_ref()))
                 .transpose()?;
             Ok(Outcome::of(OutcomeKind::Created).account(account).token(token))

@@ -35,9 +35,9 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let now = auth.clock.now();
     let until = now.plus(call.grant.lifetime).plus(SLACK);
     // The session has to outlive the token before the token exists.
-    if !auth.store.extend_session(verified.session, until, now).await? {
+    let Some(session) = auth.store.extend_session(verified.session, until, now).await? else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
-    }
-    let token = auth.issue(call.realm, call.grant, &account, (verified.session, until), None)?;
+    };
+    let token = auth.issue(call.realm, call.grant, &account, &session, None)?;
     Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
 }

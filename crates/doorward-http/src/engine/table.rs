@@ -13,13 +13,14 @@ use super::Mounted;
 use crate::contract::Place;
 
 /// Paths that are the server's own.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "/healthz",
     "/readyz",
     "/metrics",
     "/docs",
     "/.well-known/jwks.json",
     "/v1/verify",
+    "/v1/status-lists/{list}",
 ];
 
 /// Every route by path.
@@ -103,7 +104,8 @@ impl Table {
         };
         let path = full_path(&mounted.prefix, &place.path);
         let document = path == format!("{}/openapi.json", mounted.prefix);
-        if RESERVED.contains(&path.as_str()) || document {
+        let is_own = |own: &&str| numbered(own) == numbered(&path);
+        if RESERVED.iter().any(is_own) || document {
             let what = format!(
                 "`{path}` of the contract `{}` is the server's own",
                 mounted.contract.name

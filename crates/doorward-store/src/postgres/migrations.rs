@@ -12,6 +12,7 @@ use super::server::explain;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_accounts_and_sessions.sql"),
     include_str!("migrations/0002_clients.sql"),
+    include_str!("migrations/0003_status_list.sql"),
 ];
 
 /// Under which everybody who migrates waits for each other: `doorward` in ASCII.

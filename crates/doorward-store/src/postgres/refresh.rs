@@ -24,9 +24,9 @@ const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = 
      expires_at = CASE WHEN expires_at >= $5 THEN expires_at WHEN created_at + $6 >= $5 THEN $5 \
      WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END \
      WHERE id = $7 AND refresh_hash = $8 AND expires_at > $2 AND created_at + $6 > $2 \
-     RETURNING id, account, address, user_agent, created_at, used_at, expires_at";
-const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
-     refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
+const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
+     refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
      s.refresh_hash, r.id, r.name FROM sessions s \
@@ -60,7 +60,7 @@ pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationO
     let Some(row) = found else {
         return Ok(RotationOutcome::Unknown);
     };
-    let (session, current) = (session(&row)?, row::bytes(&row, 7)?);
+    let (session, current) = (session(&row)?, row::bytes(&row, 8)?);
     Ok(rotation.not_current(session, current, last_rotation(&row)?.as_ref()))
 }
 
@@ -80,12 +80,12 @@ pub(super) async fn refreshable(readers: &Readers, id: SessionId, now: Timestamp
 }
 
 fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {
-    let (Some(previous), Some(at)) = (row::maybe_bytes(row, 8)?, row.try_get::<_, Option<i64>>(9)?) else {
+    let (Some(previous), Some(at)) = (row::maybe_bytes(row, 9)?, row.try_get::<_, Option<i64>>(10)?) else {
         return Ok(None);
     };
     Ok(Some(LastRotation {
         previous,
         at: Timestamp(at),
-        client: client(row, 10)?,
+        client: client(row, 11)?,
     }))
 }

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use doorward_core::status_list::StatusIndex;
 use doorward_core::{Result, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -29,21 +30,22 @@ use super::row;
 // it wait for such a change in flight and look again, and makes such a change wait until the session is there
 // to be ended.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
-     refresh_hash) SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM accounts \
-     WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9 FOR SHARE";
+     refresh_hash, status_index) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM accounts \
+     WHERE id = $9 AND disabled_at IS NULL AND password_hash = $10 FOR SHARE";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
-const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
 const END: &str = "WITH gone AS ( \
-         DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at \
+         DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at, status_index \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + 1 WHERE id = 1 AND EXISTS (SELECT 1 FROM gone) \
          RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at) \
-     SELECT taken.last_sequence, gone.id, gone.expires_at FROM taken CROSS JOIN gone \
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
+     SELECT taken.last_sequence, gone.id, gone.expires_at, gone.status_index FROM taken CROSS JOIN gone \
      RETURNING sequence, session, expires_at";
 // As END for many sessions, of any accounts. Those that somebody else holds are left to a later END, so that this
 // waits for nobody but for the row of `endings`.
@@ -51,27 +53,30 @@ const END_MANY: &str = "WITH gone AS ( \
          DELETE FROM sessions WHERE id = ANY (ARRAY( \
              SELECT s.id FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS asked (id, account, at) \
              JOIN sessions s ON s.id = asked.id AND s.account = asked.account AND s.expires_at > asked.at \
-             FOR UPDATE OF s SKIP LOCKED)) RETURNING id, expires_at \
+             FOR UPDATE OF s SKIP LOCKED)) RETURNING id, expires_at, status_index \
      ), living AS ( \
-         SELECT id, expires_at, row_number() OVER (ORDER BY id) AS place FROM gone \
+         SELECT id, expires_at, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at FROM taken CROSS JOIN living \
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index \
+     FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at";
 // What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
 const END_ALL: &str = "WITH gone AS ( \
-         DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at \
+         DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index \
      ), living AS ( \
-         SELECT id, expires_at, row_number() OVER (ORDER BY id) AS place FROM gone WHERE expires_at > $3 \
+         SELECT id, expires_at, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
+         WHERE expires_at > $3 \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at FROM taken CROSS JOIN living \
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index \
+     FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
@@ -99,6 +104,7 @@ pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &Password
                 &session.client.address.map(|address| address.to_string()),
                 &session.client.user_agent,
                 &new.refresh_hash.as_ref().map(<[u8; 32]>::as_slice),
+                &session.status_index.map(|index| index.0),
                 &session.account.0,
                 &password_hash.expose(),
             ],
@@ -116,8 +122,14 @@ pub(super) async fn list(readers: &Readers, account: AccountId, now: Timestamp, 
     Ok(row::all(&rows, session)?)
 }
 
-pub(super) async fn extend(link: &Link, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool, Fault> {
-    Ok(link.execute(EXTEND, &[&now.0, &expires_at.0, &id.0]).await? > 0)
+pub(super) async fn extend(
+    link: &Link,
+    id: SessionId,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Session>, Fault> {
+    let extended = link.maybe(EXTEND, &[&now.0, &expires_at.0, &id.0]).await?;
+    row::maybe(extended.as_ref(), session)
 }
 
 pub(super) async fn end(
@@ -200,6 +212,7 @@ pub(super) fn session(row: &Row) -> Result<Session, Fault> {
         created_at: Timestamp(row.try_get(4)?),
         used_at: Timestamp(row.try_get(5)?),
         expires_at: Timestamp(row.try_get(6)?),
+        status_index: row.try_get::<_, Option<i64>>(7)?.map(StatusIndex),
     })
 }
 

@@ -15,11 +15,12 @@ use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
+use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::endings::Wanted;
-use super::{Postgres, account, client, key, realm, refresh, session};
+use super::{Postgres, account, client, key, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Postgres {
@@ -129,7 +130,7 @@ impl Store for Postgres {
         session::list(&self.readers, account, now, limit).await
     }
 
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>> {
         self.write(|link| async move { session::extend(&link, id, expires_at, now).await })
             .await
     }
@@ -180,6 +181,19 @@ impl Store for Postgres {
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.transaction(|link| async move { Ok(session::purge(&link, now, limit).await?) })
             .await
+    }
+
+    async fn reserve_status_indices(&self, count: i64) -> Result<i64> {
+        self.write(|link| async move { status_list::reserve(&link, count).await })
+            .await
+    }
+
+    async fn reserved_status_indices(&self) -> Result<i64> {
+        status_list::reserved(&self.readers).await
+    }
+
+    async fn ended_status_indices(&self, from: i64, to: i64) -> Result<Vec<StatusIndex>> {
+        status_list::ended(&self.readers, from, to).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>> {

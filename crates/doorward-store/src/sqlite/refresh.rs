@@ -19,9 +19,9 @@ const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = 
      expires_at = CASE WHEN expires_at >= $5 THEN expires_at WHEN created_at + $6 >= $5 THEN $5 \
      WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END \
      WHERE id = $7 AND refresh_hash = $8 AND expires_at > $2 AND created_at + $6 > $2 \
-     RETURNING id, account, address, user_agent, created_at, used_at, expires_at";
-const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, refresh_hash, \
-     refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
+const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
+     refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
      s.refresh_hash, r.id, r.name FROM sessions s \
@@ -51,7 +51,7 @@ pub(super) fn rotate(connection: &Connection, rotation: &Rotation) -> rusqlite::
     }
     let row = params![rotation.session.0.as_bytes(), rotation.at.0, lifetime];
     let found = connection.prepare_cached(CURRENT)?.query_row(row, |row| {
-        Ok((session(row)?, row.get::<_, [u8; 32]>(7)?, last_rotation(row)?))
+        Ok((session(row)?, row.get::<_, [u8; 32]>(8)?, last_rotation(row)?))
     });
     let Some((session, current, last)) = found.optional()? else {
         return Ok(RotationOutcome::Unknown);
@@ -80,12 +80,12 @@ pub(super) fn refreshable(
 }
 
 fn last_rotation(row: &Row<'_>) -> rusqlite::Result<Option<LastRotation>> {
-    let Some(at) = row.get::<_, Option<i64>>(9)? else {
+    let Some(at) = row.get::<_, Option<i64>>(10)? else {
         return Ok(None);
     };
     Ok(Some(LastRotation {
-        previous: row.get(8)?,
+        previous: row.get(9)?,
         at: Timestamp(at),
-        client: client(row, 10)?,
+        client: client(row, 11)?,
     }))
 }

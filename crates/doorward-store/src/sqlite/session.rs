@@ -9,6 +9,7 @@ use doorward_core::Timestamp;
 use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use doorward_core::status_list::StatusIndex;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -17,16 +18,20 @@ use super::sql_limit;
 
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
-     refresh_hash) SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM accounts \
-     WHERE id = $8 AND disabled_at IS NULL AND password_hash = $9";
-const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at FROM sessions \
+     refresh_hash, status_index) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM accounts \
+     WHERE id = $9 AND disabled_at IS NULL AND password_hash = $10";
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1";
-const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at";
-const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at";
-const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at) VALUES ($1, $2) RETURNING sequence";
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
+const END: &str =
+    "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at, status_index";
+const END_ALL: &str =
+    "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index";
+const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index) VALUES ($1, $2, $3) \
+     RETURNING sequence";
 const ENDED: &str = "SELECT sequence, session, expires_at FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
 const PURGE: &str = "DELETE FROM sessions WHERE id IN \
@@ -58,6 +63,7 @@ pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &Pa
         session.client.address.map(|address| address.to_string()),
         session.client.user_agent,
         new.refresh_hash,
+        session.status_index.map(|index| index.0),
         session.account.0.as_bytes(),
         password_hash.expose(),
     ])?;
@@ -86,9 +92,9 @@ pub(super) fn extend(
     id: SessionId,
     expires_at: Timestamp,
     now: Timestamp,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<Session>> {
     let row = params![now.0, expires_at.0, id.0.as_bytes()];
-    Ok(connection.prepare_cached(EXTEND)?.execute(row)? > 0)
+    connection.prepare_cached(EXTEND)?.query_row(row, session).optional()
 }
 
 pub(super) fn end(
@@ -99,9 +105,7 @@ pub(super) fn end(
 ) -> rusqlite::Result<Option<EndedSession>> {
     let row = params![id.0.as_bytes(), account.0.as_bytes(), at.0];
     let ended = connection.prepare_cached(END)?.query_row(row, removed).optional()?;
-    ended
-        .map(|(id, expires_at)| remember(connection, id, expires_at))
-        .transpose()
+    ended.map(|removed| remember(connection, &removed)).transpose()
 }
 
 /// Ends every session of the account but `keep`. Those that have expired are forgotten on the way: their
@@ -116,10 +120,8 @@ pub(super) fn end_all(
     let mut statement = connection.prepare_cached(END_ALL)?;
     let rows = statement.query_map(params![account.0.as_bytes(), keep], removed)?;
     let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-    let living = rows.into_iter().filter(|(_, expires_at)| *expires_at > at);
-    living
-        .map(|(id, expires_at)| remember(connection, id, expires_at))
-        .collect()
+    let living = rows.iter().filter(|removed| removed.expires_at > at);
+    living.map(|removed| remember(connection, removed)).collect()
 }
 
 pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rusqlite::Result<Vec<EndedSession>> {
@@ -141,18 +143,29 @@ pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> ru
     Ok(expired + ended)
 }
 
-fn remember(connection: &Connection, session: SessionId, expires_at: Timestamp) -> rusqlite::Result<EndedSession> {
-    let row = params![session.0.as_bytes(), expires_at.0];
+/// A session that is no row any more.
+struct Removed {
+    id: SessionId,
+    expires_at: Timestamp,
+    status_index: Option<i64>,
+}
+
+fn remember(connection: &Connection, removed: &Removed) -> rusqlite::Result<EndedSession> {
+    let row = params![removed.id.0.as_bytes(), removed.expires_at.0, removed.status_index];
     let sequence = connection.prepare_cached(REMEMBER)?.query_row(row, |row| row.get(0))?;
     Ok(EndedSession {
         sequence,
-        session,
-        expires_at,
+        session: removed.id,
+        expires_at: removed.expires_at,
     })
 }
 
-fn removed(row: &Row<'_>) -> rusqlite::Result<(SessionId, Timestamp)> {
-    Ok((SessionId(Uuid::from_bytes(row.get(0)?)), Timestamp(row.get(1)?)))
+fn removed(row: &Row<'_>) -> rusqlite::Result<Removed> {
+    Ok(Removed {
+        id: SessionId(Uuid::from_bytes(row.get(0)?)),
+        expires_at: Timestamp(row.get(1)?),
+        status_index: row.get(2)?,
+    })
 }
 
 /// Reads a session from the columns that [`LIST`] names, in its order.
@@ -164,6 +177,7 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         created_at: Timestamp(row.get(4)?),
         used_at: Timestamp(row.get(5)?),
         expires_at: Timestamp(row.get(6)?),
+        status_index: row.get::<_, Option<i64>>(7)?.map(StatusIndex),
     })
 }
 

@@ -3,16 +3,17 @@
 
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::{account, client, connection, key, migrations, realm, refresh, session};
+use super::{account, client, connection, key, migrations, realm, refresh, session, status_list};
 
 /// The nouns' statements beside the sources they stand in.
-const NOUNS: [(&str, &[&str], &str); 6] = [
+const NOUNS: [(&str, &[&str], &str); 7] = [
     ("account", account::STATEMENTS, include_str!("account.rs")),
     ("client", client::STATEMENTS, include_str!("client.rs")),
     ("key", key::STATEMENTS, include_str!("key.rs")),
     ("realm", realm::STATEMENTS, include_str!("realm.rs")),
     ("refresh", refresh::STATEMENTS, include_str!("refresh.rs")),
     ("session", session::STATEMENTS, include_str!("session.rs")),
+    ("status_list", status_list::STATEMENTS, include_str!("status_list.rs")),
 ];
 
 fn database() -> Connection {

@@ -14,10 +14,11 @@ use doorward_core::realm::{Realm, RealmId};
 use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
+use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
-use super::{Sqlite, account, client, key, realm, refresh, session};
+use super::{Sqlite, account, client, key, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -119,7 +120,7 @@ impl Store for Sqlite {
         self.readers.read(|db| session::list(db, account, now, limit))
     }
 
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>> {
         self.writer
             .write(move |db| session::extend(db, id, expires_at, now))
             .await
@@ -154,6 +155,18 @@ impl Store for Sqlite {
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.writer.write(move |db| session::purge(db, now, limit)).await
+    }
+
+    async fn reserve_status_indices(&self, count: i64) -> Result<i64> {
+        self.writer.write(move |db| status_list::reserve(db, count)).await
+    }
+
+    async fn reserved_status_indices(&self) -> Result<i64> {
+        self.readers.read(status_list::reserved)
+    }
+
+    async fn ended_status_indices(&self, from: i64, to: i64) -> Result<Vec<StatusIndex>> {
+        self.readers.read(|db| status_list::ended(db, from, to))
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>> {

@@ -112,6 +112,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("refresh_rotated_at", Kind::Integer),
             ("refresh_address", Kind::Text),
             ("refresh_user_agent", Kind::Text),
+            ("status_index", Kind::Integer),
         ],
         key: &[0],
     },
@@ -121,7 +122,13 @@ pub(crate) const TABLES: &[Table] = &[
             ("sequence", Kind::Integer),
             ("session", Kind::Id),
             ("expires_at", Kind::Integer),
+            ("status_index", Kind::Integer),
         ],
+        key: &[0],
+    },
+    Table {
+        name: "status_indices",
+        columns: &[("id", Kind::Integer), ("next_index", Kind::Integer)],
         key: &[0],
     },
     Table {

@@ -59,6 +59,7 @@ pub fn session(account: AccountId) -> NewSession {
         created_at: NOW,
         used_at: NOW,
         expires_at: later(HOUR),
+        status_index: None,
     };
     NewSession {
         session,

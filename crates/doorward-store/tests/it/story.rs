@@ -17,6 +17,8 @@ mod passwords;
 mod refresh;
 #[path = "story/sessions.rs"]
 mod sessions;
+#[path = "story/status_list.rs"]
+mod status_list;
 
 use super::engine::fresh;
 

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use doorward_core::client::{Client, ClientId};
 use doorward_core::identifier::Canonical;
+use doorward_core::status_list::StatusIndex;
 use doorward_core::store::Store;
 use doorward_store::{Location, Moved, Progress, Step, open_sqlite, transfer};
 use rusqlite::Connection;
 
 use crate::engine::Folder;
-use crate::people::{NOW, done, find, later, living, person, register, session, sign_in};
+use crate::people::{NOW, done, find, first_hash, later, living, person, register, session, sign_in};
 use crate::postgres::engine::{Database, server};
 
 mod interrupted;
@@ -61,7 +62,10 @@ async fn full(folder: &Folder) -> Location {
     store.ensure_realm("second").await.unwrap();
     let ann = register(&*store, &realm, "ann@example.com").await;
     sign_in(&*store, ann.id).await;
-    let ended = sign_in(&*store, ann.id).await;
+    let mut new = session(ann.id);
+    new.session.status_index = Some(StatusIndex(store.reserve_status_indices(10).await.unwrap() + 7));
+    let ended = new.session.id;
+    assert!(store.open_session(new, &first_hash()).await.unwrap());
     store.end_session(ended, ann.id, NOW).await.unwrap().unwrap();
     store.server_secret("refresh", [7; 32]).await.unwrap();
     let client = Client {
@@ -130,6 +134,7 @@ async fn everything_is_the_same_on_every_engine_and_goes_on() {
         ("realms", 2),
         ("sessions", 1),
         ("ended_sessions", 1),
+        ("status_indices", 1),
         ("signing_keys", 2),
         ("secrets", 1),
         ("clients", 1),
@@ -273,7 +278,7 @@ async fn nobody_writes_to_the_source_meanwhile() {
     let mut steps = Vec::new();
     let mut tell = |progress| {
         if steps.is_empty() {
-            assert_eq!(database.sql(locked), "9");
+            assert_eq!(database.sql(locked), "10");
         }
         steps.push(progress);
     };

@@ -124,6 +124,18 @@ pub(super) const TOKENS: &[Setting] = &[
                 it they are signed with ES256, with keys that doorward makes, keeps in the database and publishes \
                 at `/.well-known/jwks.json`.",
     },
+    Setting {
+        name: "public_url",
+        kind: Kind::Url(|config| &mut config.public_url),
+        about: "Where this server is reached from outside, with the path of a proxy if it has one. Status lists are \
+                served at `/v1/status-lists/N` below it; without it there are none.",
+    },
+    Setting {
+        name: "status_list",
+        kind: Kind::Flag(|config| &mut config.status_list),
+        about: "Whether new sessions take a place in a status list and their tokens name it, in the claim `status` \
+                (draft-ietf-oauth-status-list-21). Turned off again, lists go on being served for tokens that name them.",
+    },
 ];
 
 pub(super) const PASSWORDS: &[Setting] = &[

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::Uri;
 use doorward_core::secret::Secret;
 use tracing_subscriber::filter::Targets;
 
@@ -22,6 +23,7 @@ pub(super) enum Kind {
     Database(At<Database>),
     Contracts(At<Vec<Placement>>),
     Text(At<String>),
+    Url(At<Option<String>>),
     LogLevel(At<String>),
     Flag(At<bool>),
     Number {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Database(_) => FORMS.into(),
             Self::Contracts(_) => "a list of `NAME_OR_FILE[@PREFIX]`".into(),
             Self::Text(_) => "text".into(),
+            Self::Url(_) => "scheme, host and path, as in `https://login.example.com`".into(),
             Self::LogLevel(_) => {
                 "`error`, `warn`, `info`, `debug`, `trace` or `off`, or levels by target as in `warn,audit=info`".into()
             }
@@ -103,6 +106,13 @@ impl Kind {
             Self::Database(at) => *at(config) = raw.text().ok_or_else(wrong)?.parse()?,
             Self::Address(at) => *at(config) = raw.text().filter(|text| is_address(text)).ok_or_else(wrong)?.into(),
             Self::Text(at) => *at(config) = raw.text().filter(|text| !text.is_empty()).ok_or_else(wrong)?.into(),
+            Self::Url(at) => {
+                let text = raw.text().ok_or_else(wrong)?;
+                *at(config) = match text {
+                    "" => None,
+                    text => Some(url(text).ok_or_else(wrong)?),
+                };
+            }
             Self::LogLevel(at) => {
                 *at(config) = raw.text().filter(|text| is_log_level(text)).ok_or_else(wrong)?.into();
             }
@@ -150,6 +160,7 @@ impl Kind {
                 .as_ref()
                 .map(|path| path.display().to_string())
                 .unwrap_or_default(),
+            Self::Url(at) => at(config).clone().unwrap_or_default(),
             Self::Secret { at, .. } => at(config).as_ref().map(|_| "(set)".to_owned()).unwrap_or_default(),
             Self::Choice { picked, .. } => picked(config).to_owned(),
         }
@@ -167,6 +178,15 @@ fn is_address(text: &str) -> bool {
     };
     let bracketed = host.starts_with('[') && host.ends_with(']');
     port.parse::<u16>().is_ok() && !host.is_empty() && (bracketed || !host.contains([':', '/', ' ']))
+}
+
+/// The address, without slashes at its end: paths are put behind it.
+fn url(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_host = uri.host().is_some_and(|host| !host.is_empty());
+    let plain = is_web && has_host && !text.contains(['?', '#', '@']);
+    plain.then(|| text.trim_end_matches('/').to_owned())
 }
 
 fn is_log_level(text: &str) -> bool {

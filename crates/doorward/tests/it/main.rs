@@ -37,6 +37,7 @@ mod server;
 mod service;
 mod sqlite;
 mod start;
+mod status_lists;
 mod stop;
 mod tidy;
 mod transcript;

@@ -49,6 +49,7 @@ pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<To
             .fault(value.span(), format!("the claim `{taken}` is the server's own"), hint));
     }
     let scope = Scope::of(&[Group::Account]);
+    let claim_names = members.keys().cloned().collect();
     let claims = loader
         .compiler(&scope)
         .json(&claims)
@@ -58,6 +59,7 @@ pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<To
         lifetime,
         refresh,
         claims,
+        claim_names,
         sources,
     })
 }

@@ -18,7 +18,7 @@ const BEGINNINGS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH
 const RUN: [&str; 5] = [".rows(", ".maybe(", ".one(", ".execute(", ".batch("];
 
 /// Tables that have a handful of rows, or one.
-const SMALL: [&str; 3] = ["signing_keys", "secrets", "endings"];
+const SMALL: [&str; 4] = ["signing_keys", "secrets", "endings", "status_indices"];
 
 /// Fills the tables, so that walking through them would be the wrong plan.
 const FILL: &str = "\
@@ -27,7 +27,7 @@ const FILL: &str = "\
     NULL, '{}', 'x', 0, 0, NULL FROM generate_series(1, 20000) n; \
     INSERT INTO identifiers SELECT realm, email, id FROM accounts WHERE email LIKE 'a%' AND number > 100; \
     INSERT INTO sessions SELECT gen_random_uuid(), id, 0, 0, 1900000000000 + number, NULL, '' FROM accounts; \
-    INSERT INTO ended_sessions SELECT n + 1000, gen_random_uuid(), 1900000000000 + n FROM generate_series(1, 20000) n; \
+    INSERT INTO ended_sessions SELECT n + 1000, gen_random_uuid(), 1900000000000 + n, n FROM generate_series(1, 20000) n; \
     INSERT INTO clients SELECT gen_random_uuid(), 'a', '\\x00', 0 FROM generate_series(1, 20000); \
     ANALYZE";
 

@@ -55,7 +55,12 @@ async fn living_sessions_are_listed_the_last_used_first() {
         sign_in(&*db, ann).await,
     );
     for (id, at) in [(b, 1), (c, 2), (a, 3)] {
-        assert!(db.extend_session(id, later(HOUR + at), later(at)).await.unwrap());
+        assert!(
+            db.extend_session(id, later(HOUR + at), later(at))
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
     let listed = async |now, limit| -> Vec<SessionId> {
         db.list_sessions(ann, now, limit)
@@ -81,22 +86,25 @@ async fn a_session_is_extended_and_never_shortened() {
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
     let sid = sign_in(&*db, ann).await;
     for (asked, at, expected) in [(2 * HOUR, 5, 2 * HOUR), (HOUR, 6, 2 * HOUR)] {
-        assert!(db.extend_session(sid, later(asked), later(at)).await.unwrap());
+        assert!(db.extend_session(sid, later(asked), later(at)).await.unwrap().is_some());
         let listed = db.list_sessions(ann, NOW, 1).await.unwrap();
         assert_eq!((listed[0].used_at, listed[0].expires_at), (later(at), later(expected)));
         assert_eq!(listed[0].created_at, NOW);
     }
     assert!(
-        !db.extend_session(sid, later(9 * HOUR), later(2 * HOUR)).await.unwrap(),
+        db.extend_session(sid, later(9 * HOUR), later(2 * HOUR))
+            .await
+            .unwrap()
+            .is_none(),
         "it has expired"
     );
     db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(
-        !db.extend_session(sid, later(9 * HOUR), NOW).await.unwrap(),
+        db.extend_session(sid, later(9 * HOUR), NOW).await.unwrap().is_none(),
         "it has ended"
     );
     let unknown = SessionId(random::uuid(NOW).unwrap());
-    assert!(!db.extend_session(unknown, later(HOUR), NOW).await.unwrap());
+    assert!(db.extend_session(unknown, later(HOUR), NOW).await.unwrap().is_none());
 }
 
 #[tokio::test]

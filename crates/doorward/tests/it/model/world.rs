@@ -90,6 +90,7 @@ impl World {
             clock,
         };
         let policy = Policy {
+            status_lists: None,
             issuer: "model".into(),
             shared_secret: None,
             hide_accounts: false,
