@@ -4,9 +4,11 @@
 //! yes was allowed to be thought, however long the answer then took.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -124,6 +126,36 @@ impl Drop for Example {
     }
 }
 
+/// A way to the server on which no feed comes through: a connection that asks for it is cut, whatever it asked before,
+/// because Node keeps connections for the next request.
+fn way_without_feed(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            // Whoever is cut off, or comes while the server is gone, is the one to complain.
+            thread::spawn(move || drop(pass(near, to)));
+        }
+    });
+    address
+}
+
+fn pass(mut near: TcpStream, to: SocketAddr) -> io::Result<()> {
+    let mut far = TcpStream::connect(to)?;
+    let (mut back_from, mut back_to) = (far.try_clone()?, near.try_clone()?);
+    thread::spawn(move || io::copy(&mut back_from, &mut back_to));
+    let mut bytes = [0; 16 * 1024];
+    loop {
+        let count = near.read(&mut bytes)?;
+        let asked = &bytes[..count];
+        if count == 0 || asked.windows(17).any(|word| word == b"/v1/ended-session") {
+            near.shutdown(Shutdown::Both)?;
+            return far.shutdown(Shutdown::Both);
+        }
+        far.write_all(asked)?;
+    }
+}
+
 /// A server that lets one address log in as often as it likes.
 fn start() -> Server {
     Setup::new().setting("throttle", "false").start()
@@ -184,6 +216,23 @@ fn the_express_example_knows_who_has_logged_out() {
     let until = Some(Instant::now() + BOUND);
     refuse.wait_for(&rotated, 401, until);
     refuse.wait_for(&token, 401, until);
+}
+
+#[test]
+fn who_cannot_follow_the_feed_asks_about_each_token() {
+    let package = Package::installed();
+    let server = start();
+    let service = Service::add(server.setup());
+    let introspect = package.serve(way_without_feed(server.address), &service, "introspect");
+    let token = register(&server, "ann@example.com");
+    lets_in_only_with_a_token(&introspect, &token);
+    introspect.wait_until_stale();
+    log_outs_hold(&server, &introspect);
+    server.signal("STOP");
+    let answer = introspect.wait_for(&token, 503, Some(Instant::now() + BOUND));
+    assert_eq!(answer.header("retry-after"), Some("1"), "{answer}");
+    server.signal("CONT");
+    introspect.wait_for(&token, 200, None);
 }
 
 fn lets_in_only_with_a_token(example: &Example, token: &str) {
