@@ -18,7 +18,8 @@
 //! <                                    an empty line,
 //! < {"token": "{{t=<jwt>}}", …}        its body
 //! ? claims {{t}} {"_id": "<hex24>"}    a check, see `check.rs`
-//! $ user disable ann@example.com       a command of the binary, which has to succeed
+//! $ user disable ann@example.com       a command of the binary, which has to succeed; of what it prints, a line of
+//!                                      two words is captured: a name and its value
 //! ! DELETE FROM accounts               damage to the database
 //! ```
 //!
@@ -128,11 +129,19 @@ impl Run {
         }
     }
 
-    fn command(&self, text: &str) -> Result<(), String> {
+    fn command(&mut self, text: &str) -> Result<(), String> {
         let filled = fill::text(text, &self.captured)?;
         let arguments: Vec<&str> = filled.split_whitespace().collect();
         let output = self.server.setup().run(&arguments);
         if output.status.success() {
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            for line in printed.lines() {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                if let [name, value] = words[..] {
+                    self.captured.insert(name.to_owned(), value.into());
+                    self.secrets.extend(name.ends_with("secret").then(|| value.to_owned()));
+                }
+            }
             return Ok(());
         }
         let errors = String::from_utf8_lossy(&output.stderr);
