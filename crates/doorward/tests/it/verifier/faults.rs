@@ -104,19 +104,31 @@ async fn the_operator_chooses_what_to_do_without_the_feed() {
     let service = Service::add(server.setup());
     let with = |on_stale| connect(settings(relay.address, &service).on_stale(on_stale));
     let refuses = with(OnStale::Refuse).await;
+    let asks = with(OnStale::Introspect).await;
     let accepts = with(OnStale::Accept).await;
     let token = register(&server, "ann@example.com");
     // Each has the keys.
-    for verifier in [&refuses, &accepts] {
+    for verifier in [&refuses, &asks, &accepts] {
         assert!(is_accepted(verifier, &token).await);
     }
     relay.set(Rule::Without(FEED));
     check_until(&refuses, &token, Refusal::Stale).await.unwrap();
-    wait_until("both are stale", || !accepts.state().is_fresh()).await;
+    wait_until("all are stale", || {
+        !asks.state().is_fresh() && !accepts.state().is_fresh()
+    })
+    .await;
+    assert!(asks.verify(&token).await.is_ok());
     assert!(accepts.verify(&token).await.is_ok());
     log_out(&server, &token);
+    assert_eq!(
+        asks.verify(&token).await,
+        Err(Refusal::Ended),
+        "the server knows at once"
+    );
     assert_eq!(refuses.verify(&token).await, Err(Refusal::Stale));
     assert!(accepts.verify(&token).await.is_ok(), "this is the risk");
+    relay.set(Rule::Cut);
+    assert_eq!(asks.verify(&token).await, Err(Refusal::Stale), "nobody can be asked");
     relay.set(Rule::Pass);
     check_until(&accepts, &token, Refusal::Ended).await.unwrap();
 }
