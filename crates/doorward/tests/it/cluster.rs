@@ -28,7 +28,7 @@ const NODES: usize = 3;
 const LOGOUTS: usize = 1000;
 
 /// How many do so at once. More would measure how the checks of the others keep the processors busy.
-const WORKERS: usize = 4;
+const WORKERS: usize = 2;
 
 /// How long to wait for an answer. Never reached when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
