@@ -100,15 +100,16 @@ impl Readers {
             return Ok(link);
         }
         let mut living = self.living.clone();
-        let waited = timeout(
+        let found = timeout(
             PATIENCE,
             living.wait_for(|links| links.iter().any(|link| link.is_usable())),
         )
-        .await;
-        match waited {
-            Ok(Ok(_)) => self.pick().ok_or_else(unreachable),
-            _ => Err(unreachable()),
-        }
+        .await
+        // What is found holds the list, and has to be let go of here: whoever wants to change the list waits for that,
+        // and `pick` for him.
+        .is_ok_and(|found| found.is_ok());
+        let link = if found { self.pick() } else { None };
+        link.ok_or_else(unreachable)
     }
 
     /// The next link in turn that can be used.

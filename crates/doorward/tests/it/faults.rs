@@ -52,8 +52,10 @@ fn every_promise_holds_whatever_fails() {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| scope.spawn(move || client(number).run()))
             .collect();
+        // Also when it panics, or the clients would go on for ever.
+        let over = Over(world);
         afflict(&mut nemesis, world, Duration::from_secs(seconds), seed);
-        world.stop();
+        drop(over);
         let join = |client: std::thread::ScopedJoinHandle<'_, Left>| client.join().unwrap();
         clients.into_iter().map(join).collect::<Vec<Left>>()
     });
@@ -76,6 +78,15 @@ fn every_promise_holds_whatever_fails() {
         broken[..broken.len().min(20)].join("\n")
     );
     assert_exercised(&history, &nemesis);
+}
+
+/// Stops the clients when it is dropped.
+struct Over<'w>(&'w World);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// Every fault once; then all of them in other orders, until the time is over.
