@@ -121,7 +121,7 @@ impl Engine {
         let origin = mounted.origins.judge(request.headers(), &facts.method);
         let mut answered = match &found {
             Found::Routes { .. } | Found::WrongMethod { .. } if origin.is_preflight => Answered {
-                response: origin.preflight(found.methods()),
+                response: origin.preflight(&found.methods()),
                 mounted,
                 action: "preflight",
                 outcome: "ok",
@@ -130,10 +130,10 @@ impl Engine {
                 self.run_route(facts, mounted, routes, variables, &origin, request)
                     .await
             }
-            Found::WrongMethod { methods, .. } => {
+            Found::WrongMethod { .. } => {
                 let mut answered = self.refuse(facts, mounted, None, Wide::MethodNotAllowed, None);
                 if answered.response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                    answer::allow(&mut answered.response, methods);
+                    answer::allow(&mut answered.response, &found.methods());
                 }
                 answered
             }

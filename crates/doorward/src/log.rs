@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
-use crate::printable::{is_plain, printable};
+use crate::printable::{is_plain, is_plain_ascii, printable};
 
 /// Logs to standard error from now on, for the whole process.
 ///
@@ -99,6 +99,9 @@ where
         if self.json {
             // In JSON such characters stand in strings only, where they may be written as escapes (RFC 8259
             // section 7).
+            if is_plain_ascii(line) {
+                return writeln!(writer, "{line}");
+            }
             for c in line.chars() {
                 if is_plain(c) {
                     writer.write_char(c)?;

@@ -3,6 +3,7 @@
 //! The surprise: control characters are not all there is. Some letters of no width turn the direction of the
 //! text around them, and a line can be made to read as another one.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whether a character moves the cursor, ends the line or changes how its neighbours are shown.
@@ -17,8 +18,16 @@ pub(crate) fn is_plain(c: char) -> bool {
     !c.is_control() && !moves
 }
 
+/// Whether all of it is plain at a glance: nearly every line of a log is.
+pub(crate) fn is_plain_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// The text with everything that is not plain as `\u{…}`.
-pub(crate) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if is_plain_ascii(text) {
+        return text.into();
+    }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_plain(c) {
@@ -28,7 +37,7 @@ pub(crate) fn printable(text: &str) -> String {
             let _ = write!(shown, "{}", c.escape_default());
         }
     }
-    shown
+    shown.into()
 }
 
 #[cfg(test)]
@@ -39,6 +48,8 @@ mod tests {
     fn nothing_is_left_that_acts() {
         assert_eq!(printable("a\n\u{1b}[2J\u{7f}\u{9b}b"), "a\\n\\u{1b}[2J\\u{7f}\\u{9b}b");
         assert_eq!(printable("\u{202e}txt.exe\u{2028}"), "\\u{202e}txt.exe\\u{2028}");
+        assert!(!is_plain_ascii("a\n") && !is_plain_ascii("\u{7f}") && is_plain_ascii(" ~"));
+        assert_eq!(printable("plain"), "plain");
         assert_eq!(printable("Zoë Müller 世界 <a@b.co>"), "Zoë Müller 世界 <a@b.co>");
     }
 }

@@ -144,7 +144,7 @@ impl<'f> Filling<'f> {
         match hole {
             Hole::RequestMethod => self.request.map(|request| request.method.as_str()).into(),
             Hole::RequestPath => self.request.map(|request| request.path.as_str()).into(),
-            Hole::RequestContentType => self.request.map(|request| request.content_type.as_str()).into(),
+            Hole::RequestContentType => self.request.map(|request| &*request.content_type).into(),
             Hole::RequestId => self.request.map(|request| request.id.as_str()).into(),
             Hole::Reason => self.problem.map(|(_, _, reason)| reason).into(),
             Hole::Problem => self.problem.map(|(wide, ..)| wide.row().1.replace('_', "-")).into(),

@@ -1,5 +1,6 @@
 //! What is known of a request before anything is decided: its facts, and who calls.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Body;
@@ -21,7 +22,7 @@ pub struct RequestFacts {
     /// The path, as it came, without the query.
     pub path: String,
     /// The media type of the body, as it came; `undefined` when there is none.
-    pub content_type: String,
+    pub content_type: Cow<'static, str>,
     /// Names the request in the log and in the `x-request-id` header.
     pub id: String,
     /// Whether cookies for this client have to be `Secure`.
@@ -87,11 +88,11 @@ pub(super) fn client(parts: &Parts, proxies: &[Network]) -> Client {
     }
 }
 
-fn content_type(headers: &HeaderMap) -> String {
+fn content_type(headers: &HeaderMap) -> Cow<'static, str> {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value: &HeaderValue| value.to_str().ok());
-    value.unwrap_or("undefined").to_owned()
+    value.map_or("undefined".into(), |value| value.to_owned().into())
 }
 
 /// 64 random bits in hex: enough to find a line in a log. Not a secret, so no reason to fail.

@@ -30,7 +30,7 @@ pub(super) struct Table {
 }
 
 /// The routes of one path.
-struct Entry {
+pub(super) struct Entry {
     methods: Vec<MethodEntry>,
 }
 
@@ -49,10 +49,10 @@ pub(super) enum Found<'t> {
         mount: usize,
         routes: &'t [usize],
         variables: Vec<String>,
-        methods: Vec<Method>,
+        path: &'t Entry,
     },
     /// The path has routes, none with this method.
-    WrongMethod { mount: usize, methods: Vec<Method> },
+    WrongMethod { mount: usize, path: &'t Entry },
     /// No route has this path; the mount is the one to say so.
     Nothing { mount: usize },
 }
@@ -64,10 +64,13 @@ impl Found<'_> {
         }
     }
 
-    pub(super) fn methods(&self) -> &[Method] {
+    /// The methods of the path.
+    pub(super) fn methods(&self) -> Vec<Method> {
         match self {
-            Self::Routes { methods, .. } | Self::WrongMethod { methods, .. } => methods,
-            Self::Nothing { .. } => &[],
+            Self::Routes { path, .. } | Self::WrongMethod { path, .. } => {
+                path.methods.iter().map(|entry| entry.method.clone()).collect()
+            }
+            Self::Nothing { .. } => Vec::new(),
         }
     }
 }
@@ -181,19 +184,18 @@ impl Table {
             && let Some(entry) = self.entries.get(*found.value)
             && let Some(first) = entry.methods.first()
         {
-            let methods: Vec<Method> = entry.methods.iter().map(|entry| entry.method.clone()).collect();
             let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry, mounts);
             return Some(match entry.methods.iter().find(is_meant) {
-                Some(entry) => Found::Routes {
-                    mount: entry.mount,
-                    routes: &entry.routes,
+                Some(meant) => Found::Routes {
+                    mount: meant.mount,
+                    routes: &meant.routes,
                     variables: found.params.iter().map(|(_, value)| value.to_owned()).collect(),
-                    methods,
+                    path: entry,
                 },
                 // A real route speaks for the path before an alias does.
                 None => Found::WrongMethod {
                     mount: entry.methods.iter().find(|entry| !entry.alias).unwrap_or(first).mount,
-                    methods,
+                    path: entry,
                 },
             });
         }
