@@ -88,6 +88,9 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
     let (parts, _) = request.into_parts();
     let verdict = judge(&engine, &parts).await;
+    if let Verdict::Unknown(error) = &verdict {
+        tracing::error!(id = facts.id, %error, "a request failed");
+    }
     let (outcome, mut response) = worded(verdict);
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "verify", outcome), response.status(), started);
