@@ -29,7 +29,7 @@ const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used
      refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
-     s.refresh_hash, r.id, r.name FROM sessions s \
+     s.status_index, s.refresh_hash, r.id, r.name FROM sessions s \
      JOIN accounts a ON a.id = s.account JOIN realms r ON r.id = a.realm \
      WHERE s.id = $1 AND s.refresh_hash IS NOT NULL AND s.expires_at > $2";
 
@@ -70,10 +70,10 @@ pub(super) async fn refreshable(readers: &Readers, id: SessionId, now: Timestamp
     Ok(row::maybe(rows.first(), |row| {
         Ok(Refreshable {
             session: session(row)?,
-            current: row::bytes(row, 7)?,
+            current: row::bytes(row, 8)?,
             realm: Realm {
-                id: RealmId(row.try_get(8)?),
-                name: row.try_get(9)?,
+                id: RealmId(row.try_get(9)?),
+                name: row.try_get(10)?,
             },
         })
     })?)

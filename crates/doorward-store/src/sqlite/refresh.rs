@@ -24,7 +24,7 @@ const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used
      refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
-     s.refresh_hash, r.id, r.name FROM sessions s \
+     s.status_index, s.refresh_hash, r.id, r.name FROM sessions s \
      JOIN accounts a ON a.id = s.account JOIN realms r ON r.id = a.realm \
      WHERE s.id = $1 AND s.refresh_hash IS NOT NULL AND s.expires_at > $2";
 
@@ -69,10 +69,10 @@ pub(super) fn refreshable(
     let found = connection.prepare_cached(REFRESHABLE)?.query_row(row, |row| {
         Ok(Refreshable {
             session: session(row)?,
-            current: row.get(7)?,
+            current: row.get(8)?,
             realm: Realm {
-                id: RealmId(row.get(8)?),
-                name: row.get(9)?,
+                id: RealmId(row.get(9)?),
+                name: row.get(10)?,
             },
         })
     });
