@@ -29,6 +29,9 @@ pub(crate) mod open;
 /// Threads that load. Two keep any server busy that shares two cores with them; more would take its time.
 const THREADS: usize = 2;
 
+/// Statuses that put a client off: what it asked for was not done, and does not count as a rate.
+const PUT_OFF: [u16; 2] = [429, 503];
+
 /// What a client sends next, written into the empty buffer, given the last answer; false when it has nothing more to
 /// ask.
 pub(crate) type Script = Box<dyn FnMut(Option<&Answer<'_>>, &mut Vec<u8>) -> bool + Send>;
@@ -40,7 +43,7 @@ pub(crate) struct Tally {
     pub(crate) latencies: Histogram,
     /// How often each status came.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// Answers that came before the time was up.
+    /// Answers that came before the time was up, but for those that put a client off.
     pub(crate) in_time: u64,
     /// How long it ran.
     pub(crate) seconds: f64,
@@ -209,11 +212,11 @@ impl Client {
         while self.has_next && !end.has_come() {
             let sent = clock::now();
             let answered = timeout(PATIENCE, self.ask(&mut tally, sent)).await;
-            let came = answered.map_err(|_| Error::new("a client waited for a minute"))??;
-            if came <= end.at {
+            let (came, status) = answered.map_err(|_| Error::new("a client waited for a minute"))??;
+            if came <= end.at && !PUT_OFF.contains(&status) {
                 tally.in_time += 1;
-                tally.seconds = (came - began).as_secs_f64();
             }
+            tally.seconds = (came.min(end.at) - began).as_secs_f64();
         }
         // Whoever was cut short by the time has worked for all of it.
         if self.has_next && end.at <= clock::now() {
@@ -222,8 +225,8 @@ impl Client {
         Ok((self, tally))
     }
 
-    /// Sends what is next and reads the answer; says when it was there.
-    async fn ask(&mut self, tally: &mut Tally, sent: Instant) -> Result<Instant> {
+    /// Sends what is next and reads the answer; says when it was there, and its status.
+    async fn ask(&mut self, tally: &mut Tally, sent: Instant) -> Result<(Instant, u16)> {
         self.connect().await?;
         let Some(stream) = &mut self.stream else {
             return Err(Error::new("a client has no connection"));
@@ -240,9 +243,9 @@ impl Client {
                     tally.record(answer.status, came - sent);
                     self.next.clear();
                     self.has_next = (self.script)(Some(&answer), &mut self.next);
-                    let used = answer.length;
+                    let (used, status) = (answer.length, answer.status);
                     self.bytes.drain(..used);
-                    return Ok(came);
+                    return Ok((came, status));
                 }
                 Parsed::Part | Parsed::Nonsense => return Err(nonsense(&self.bytes)),
             }

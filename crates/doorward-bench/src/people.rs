@@ -10,8 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::load::{Crowd, Script, each};
-use crate::statistics::length;
+use crate::load::{Crowd, Script};
 use crate::wire::request;
 
 /// What everybody types. Strong by its length.
@@ -19,7 +18,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// How long setting up may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Clients that set up: enough to fill the pool, and few enough that none waits for long.
-const CLIENTS: usize = 32;
+const CLIENTS: usize = 8;
+/// How often each of them asks again when it is told to come back later, in all.
+const TRIES: u32 = 100_000;
 
 /// What a login gives.
 pub(crate) struct Grant {
@@ -89,12 +90,15 @@ pub(crate) fn refreshing(grant: Grant) -> Script {
 /// Registers accounts with these numbers.
 pub(crate) fn settle(server: SocketAddr, numbers: Range<u64>) -> Result<()> {
     let requests: Vec<Vec<u8>> = numbers.map(register).collect();
-    let scripts = shares(&requests).map(|share| (server, each(share)));
-    let tally = Crowd::new(scripts)?.run(PATIENCE)?.only("register", 202)?;
-    if tally.latencies.count() == requests.len() as u64 {
+    let scripts = shares(&requests).map(|share| (server, insisting(share)));
+    let tally = Crowd::new(scripts)?.run(PATIENCE)?;
+    if tally.statuses.get(&202) == Some(&(requests.len() as u64)) {
         return Ok(());
     }
-    Err(Error::new("the accounts to measure with were not registered in time"))
+    let answers = format!("{:?}", tally.statuses);
+    Err(Error::new(format!(
+        "the accounts to measure with were not registered: {answers}"
+    )))
 }
 
 /// Logs in accounts with these numbers. The order of the answers is not that of the numbers.
@@ -102,7 +106,7 @@ pub(crate) fn grants(server: SocketAddr, numbers: impl Iterator<Item = u64>) -> 
     let requests: Vec<Vec<u8>> = numbers.map(log_in).collect();
     let grants = Arc::new(Mutex::new(Vec::with_capacity(requests.len())));
     let collecting = |share: Vec<Vec<u8>>| -> Script {
-        let (grants, mut asking) = (Arc::clone(&grants), each(share));
+        let (grants, mut asking) = (Arc::clone(&grants), insisting(share));
         Box::new(move |answer, next| {
             let grant = answer.and_then(|answer| {
                 let (access, refresh) = (answer.text("access_token")?, answer.text("refresh_token")?);
@@ -116,12 +120,34 @@ pub(crate) fn grants(server: SocketAddr, numbers: impl Iterator<Item = u64>) -> 
         })
     };
     let scripts = shares(&requests).map(|share| (server, collecting(share)));
-    Crowd::new(scripts)?.run(PATIENCE)?.only("login", 201)?;
+    let tally = Crowd::new(scripts)?.run(PATIENCE)?;
     let grants = std::mem::take(&mut *grants.lock());
-    if length(grants.len()) < length(requests.len()) {
-        return Err(Error::new("the accounts to measure with were not logged in in time"));
+    if grants.len() < requests.len() {
+        let answers = format!("{:?}", tally.statuses);
+        return Err(Error::new(format!(
+            "the accounts to measure with were not logged in: {answers}"
+        )));
     }
     Ok(grants)
+}
+
+/// A client that asks for each of these once, and again when the server is busy.
+fn insisting(requests: Vec<Vec<u8>>) -> Script {
+    let mut requests = requests.into_iter();
+    let (mut asked, mut left) = (Vec::new(), TRIES);
+    Box::new(move |answer, next| {
+        if answer.is_some_and(|answer| answer.status == 503) && left > 0 {
+            left -= 1;
+            next.extend_from_slice(&asked);
+            return true;
+        }
+        let Some(request) = requests.next() else {
+            return false;
+        };
+        asked = request;
+        next.extend_from_slice(&asked);
+        true
+    })
 }
 
 /// The requests, dealt out to clients.

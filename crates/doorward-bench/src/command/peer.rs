@@ -239,11 +239,11 @@ fn tell(draft: &mut Draft, candidates: &[Candidate]) {
         .iter()
         .filter(|candidate| candidate.is_peer && candidate.hash == "argon2id")
     {
-        let ratios: Vec<f64> = ours
+        let rounds = ours
             .iter()
             .zip(&candidate.logins_a_second)
-            .map(|(ours, its)| ours / its)
-            .collect();
+            .filter(|(_, its)| **its > 0.0);
+        let ratios: Vec<f64> = rounds.map(|(ours, its)| ours / its).collect();
         let what = format!("logins/s against `{}` with argon2id at our cost", candidate.name);
         draft.figure(&what, median(&ratios), "×", Goal::AtLeast(6.0));
     }
