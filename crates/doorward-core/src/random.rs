@@ -1,4 +1,4 @@
-//! The only place that takes random bytes: the operating system's generator through AWS-LC, never a seeded one.
+//! The only place that takes random bytes: the operating system's generator, never a seeded one.
 
 use uuid::{Builder, Uuid};
 
@@ -11,7 +11,7 @@ use crate::{Error, Result, Timestamp};
 #[expect(clippy::disallowed_methods, reason = "the one place that takes random bytes")]
 pub fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("no random bytes"))?;
+    getrandom::fill(&mut bytes).map_err(|_| Error::internal("no random bytes"))?;
     Ok(bytes)
 }
 

@@ -54,7 +54,8 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
 /// How many connections a node has.
 #[derive(Clone, Copy, Debug)]
 pub struct PostgresOptions {
-    /// Connections that all reads share. A few keep the server's cores busy; at least one.
+    /// Connections that all reads share; at least one. Questions that share one are sent and answered together, so few
+    /// are faster than many until the server needs more than that many cores for them.
     pub readers: usize,
     /// The most connections for writes, made when they are needed. Each commits once at a time; at least one.
     pub writers: usize,
@@ -66,7 +67,7 @@ pub struct PostgresOptions {
 impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
-            readers: 4,
+            readers: 2,
             writers: 8,
             notify: true,
         }
