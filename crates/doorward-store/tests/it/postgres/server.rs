@@ -45,6 +45,8 @@ fsync = off
 max_connections = 300
 shared_buffers = 64MB
 log_min_messages = fatal
+shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.track_utility = off
 END
   pg_ctl --pgdata="$folder/data" --log=log --wait start
 } >>log 2>&1 || { echo "failed: $(tail -n 20 log | tr '\n' ' ')"; exit 1; }
