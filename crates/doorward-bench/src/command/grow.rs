@@ -206,7 +206,7 @@ fn wait_for_endings(server: &Server, ended: u64) -> Result<()> {
                 "the server did not read {ended} ended sessions within {READ_WITHIN:?}"
             )));
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        clock::wait(BETWEEN_LOOKS);
     }
     Ok(())
 }
