@@ -114,10 +114,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Makes the first signing key if there is none, and loads the keys.
-    ///
-    /// Ended sessions are not loaded yet: [`Auth::catch_up`] does that, and until it has, each check asks the store.
-    /// So a server that remembers millions of them answers from its first moment.
+    /// Makes the first signing key if there is none, and loads keys and ended sessions.
     ///
     /// # Errors
     /// When the store cannot answer or the shared secret is too short.
@@ -145,7 +142,7 @@ impl Auth {
             .server_secret(RotationSecret::NAME, candidate)
             .await
             .map_err(unavailable)?;
-        Ok(Self {
+        let auth = Self {
             tokens: Tokens::new(policy.issuer.clone(), ring),
             learned: Learned::default(),
             ended: Revocations::default(),
@@ -158,7 +155,9 @@ impl Auth {
             throttle,
             clock,
             policy,
-        })
+        };
+        auth.catch_up().await.map_err(unavailable)?;
+        Ok(auth)
     }
 
     /// The realm of this name, made if it is new.
