@@ -43,8 +43,7 @@ const ABOUT: [&str; 4] = [
      accounts from anywhere in it log in, by 32 clients. The files are in the system's cache, as far as it has room.",
     "Hashes are cheap (m=8 KiB, t=1), so that a login shows everything but its hash.",
     "A start is counted from the launch of the process to the first profile that is answered with 200: median of \
-     several, each of a new process. Memory is looked at when it has read the ended sessions, which it does while it \
-     answers.",
+     several, each of a new process. Memory is looked at when it has read the ended sessions.",
     "The check of an ended session alone is measured inside this program, with the code that the server runs: among as \
      many endings, half of the ids asked for have ended and half have not.",
 ];
@@ -195,7 +194,7 @@ fn case(size: Size, options: &Options) -> Result<Case> {
     })
 }
 
-/// Waits until the server has read the ended sessions, which it does while it answers: its memory is of interest then.
+/// Waits until the server has read the ended sessions: its memory is of interest then.
 fn wait_for_endings(server: &Server, ended: u64) -> Result<()> {
     let page = wire::request("GET", "/metrics", None, None);
     let line = format!("\ndoorward_ended_sessions {ended}\n");
