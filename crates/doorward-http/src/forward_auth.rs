@@ -88,10 +88,7 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
     let (parts, _) = request.into_parts();
     let verdict = judge(&engine, &parts).await;
-    if let Verdict::Unknown(error) = &verdict {
-        tracing::error!(id = facts.id, %error, "a request failed");
-    }
-    let (outcome, mut response) = worded(verdict);
+    let (outcome, mut response) = worded(verdict, &facts);
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "verify", outcome), response.status(), started);
     response
@@ -143,7 +140,7 @@ fn opens_socket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.contains_key(header::UPGRADE)
 }
 
-fn worded(verdict: Verdict) -> (&'static str, Response<Body>) {
+fn worded(verdict: Verdict, facts: &RequestFacts) -> (&'static str, Response<Body>) {
     let refused = |status, why: &str| {
         response(
             status,
@@ -188,7 +185,7 @@ fn worded(verdict: Verdict) -> (&'static str, Response<Body>) {
             (outcome, response)
         }
         Verdict::Wrong(why) => ("invalid", refused(StatusCode::BAD_REQUEST, &why)),
-        Verdict::Unknown(error) => ("unavailable", Refusal::from(error).response()),
+        Verdict::Unknown(error) => Refusal::from(error).told(facts),
     };
     for name in HEADERS {
         let empty = HeaderValue::from_static("");

@@ -53,8 +53,16 @@ impl From<Wide> for Refusal {
 }
 
 impl Refusal {
+    /// Its name in the log and the answer. The cause of a failure goes to the log, and no further.
+    pub(crate) fn told(&self, facts: &RequestFacts) -> (&'static str, Response<Body>) {
+        if let Self::Failed(error) = self {
+            tracing::error!(id = facts.id, %error, "a request failed");
+        }
+        (self.outcome(), self.response())
+    }
+
     /// The answer. Of a failure it shows nothing.
-    pub(crate) fn response(&self) -> Response<Body> {
+    fn response(&self) -> Response<Body> {
         let (status, error, why) = match self {
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
             Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", Some(*why)),
@@ -107,7 +115,7 @@ impl Refusal {
     }
 }
 
-/// What is the same for every answer to a service: its headers, its line in the log, and the cause of a failure there.
+/// What is the same for every answer to a service: its headers and its line in the log.
 pub(crate) fn finish(
     engine: &Engine,
     facts: &RequestFacts,
@@ -117,12 +125,7 @@ pub(crate) fn finish(
 ) -> Response<Body> {
     let (outcome, mut response) = match answered {
         Ok(response) => ("ok", response),
-        Err(refusal) => {
-            if let Refusal::Failed(error) = &refusal {
-                tracing::error!(id = facts.id, %error, "a request failed");
-            }
-            (refusal.outcome(), refusal.response())
-        }
+        Err(refusal) => refusal.told(facts),
     };
     common_headers(&mut response, &facts.id);
     engine.record(facts, ("none", action, outcome), response.status(), started);

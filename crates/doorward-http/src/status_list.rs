@@ -57,10 +57,7 @@ async fn status_list(
     let (outcome, mut response) = match found {
         Ok(Some(token)) => ("ok", given(&token)),
         Ok(None) => ("not_found", missing()),
-        Err(error) => {
-            tracing::error!(id = facts.id, %error, "a request failed");
-            ("unavailable", Refusal::from(error).response())
-        }
+        Err(error) => Refusal::from(error).told(&facts),
     };
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "status_list", outcome), response.status(), started);

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use doorward_core::Clock;
 use doorward_core::account::AccountId;
 use doorward_core::session::SessionId;
 use doorward_core::store::Store;
@@ -219,44 +218,4 @@ async fn a_session_that_somebody_holds_keeps_nobody_else_waiting() {
     assert!(!waiting.is_finished());
     node.batch_execute("COMMIT").await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().sequence, 2);
-}
-
-/// Callers at once, on every node.
-const CALLERS: usize = 128;
-
-/// Reports how many logouts one node, and two, do in a second on a server that waits for its disk.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn logouts_a_second() {
-    let db = fresh().await;
-    let clock = Clock::system();
-    db.database.sql("ALTER SYSTEM SET fsync = on");
-    db.database.sql("SELECT pg_reload_conf()");
-    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    for nodes in [1, 2] {
-        let mut callers = JoinSet::new();
-        let mut began = Vec::new();
-        for _ in 0..nodes {
-            let store = db.again().await;
-            for _ in 0..CALLERS {
-                let mut sessions = Vec::new();
-                for _ in 0..20 {
-                    sessions.push(sign_in(&*db, ann).await);
-                }
-                began.push((Arc::clone(&store), sessions));
-            }
-        }
-        let count = began.len() * 20;
-        let start = clock.running();
-        for (store, sessions) in began {
-            callers.spawn(async move {
-                for sid in sessions {
-                    assert!(store.end_session(sid, ann, NOW).await.unwrap().is_some());
-                }
-            });
-        }
-        callers.join_all().await;
-        let took = clock.running().checked_sub(start).unwrap();
-        println!("{nodes} nodes, {CALLERS} callers each: {count} logouts in {took:?}");
-    }
 }
