@@ -17,7 +17,7 @@ use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
 use crate::realm::Realm;
 use crate::refresh::{RefreshToken, RotationSecret};
-use crate::revocations::{Known, Revocations};
+use crate::revocations::{Freshness, Known, Revocations};
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{Client, EndedSession, NewSession, Session, SessionId};
 use crate::status_list::{StatusListPolicy, StatusLists};
@@ -27,8 +27,6 @@ use crate::token::{MAX_PRESENTED, NewToken, Presented, STATUS_CLAIM, Tokens, Ver
 use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
 
 mod keys;
-
-use self::keys::Learned;
 
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
 const PURGE_PAGE: usize = 1_000;
@@ -108,7 +106,8 @@ pub struct Auth {
     pub(crate) clients: Clients,
     pub(crate) status_lists: Option<StatusLists>,
     tokens: Tokens,
-    learned: Learned,
+    /// Whether a key that is not known is one that there is not.
+    learned: Freshness,
     ended: Revocations,
     ended_here: Arc<Notify>,
 }
@@ -144,7 +143,7 @@ impl Auth {
             .map_err(unavailable)?;
         let auth = Self {
             tokens: Tokens::new(policy.issuer.clone(), ring),
-            learned: Learned::default(),
+            learned: Freshness::default(),
             ended: Revocations::default(),
             ended_here: Arc::default(),
             rotation: RotationSecret::new(&rotation),

@@ -4,9 +4,11 @@
 //! The surprise: a moment is told in the time for which this process has been running. Whoever asks measures with a
 //! clock of its own from the moment it asked, and so no two clocks have to agree.
 
-use crate::revocations::{FRESH_FOR, Progress};
+use std::time::Duration;
+
+use crate::revocations::FRESH_FOR;
 use crate::session::EndedSession;
-use crate::{Auth, Result};
+use crate::{Auth, Error, Result};
 
 /// How many endings are read from the store at a time.
 pub const ENDED_PAGE: usize = 10_000;
@@ -30,16 +32,20 @@ impl Auth {
         Ok(())
     }
 
-    /// How far the endings are known, no longer ago than memory is trusted ([`FRESH_FOR`]).
+    /// Until when, in the clock's running time, every ending is known: no longer ago than memory is trusted
+    /// ([`FRESH_FOR`]).
     ///
     /// # Errors
     /// When memory is older and the store cannot answer.
-    pub async fn ended_until(&self) -> Result<Progress> {
+    pub async fn ended_until(&self) -> Result<Duration> {
         let recent = self.ended_sessions().recent();
-        if self.clock.running() > recent.progress().asked + FRESH_FOR {
-            self.catch_up_endings().await?;
+        let is_fresh = |asked: &Duration| self.clock.running() <= *asked + FRESH_FOR;
+        if let Some(asked) = recent.progress().asked.filter(is_fresh) {
+            return Ok(asked);
         }
-        Ok(recent.progress())
+        self.catch_up_endings().await?;
+        let asked = recent.progress().asked;
+        asked.ok_or_else(|| Error::unavailable("the ended sessions were never read to their end"))
     }
 
     /// Up to `limit` endings after `sequence`, in order.

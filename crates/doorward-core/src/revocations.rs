@@ -6,14 +6,16 @@
 //! fingerprint under a key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is
 //! refused early.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use self::fingerprints::Fingerprints;
+pub(crate) use self::freshness::Freshness;
 use crate::Timestamp;
 use crate::session::{EndedSession, SessionId};
 
 mod fingerprints;
+mod freshness;
 mod recent;
 
 pub use recent::{Progress, Recent};
@@ -27,8 +29,7 @@ pub const FRESH_FOR: Duration = Duration::from_secs(1);
 pub struct Revocations {
     ended: Fingerprints,
     caught_up_to: AtomicI64,
-    /// Until when, in milliseconds of the clock's running, the mirror is fresh.
-    fresh_until: AtomicU64,
+    freshness: Freshness,
     recent: Recent,
 }
 
@@ -48,7 +49,7 @@ impl Revocations {
     pub fn look_up(&self, session: SessionId, running: Duration) -> Known {
         if self.ended.contains(session) {
             Known::Ended
-        } else if millis(running) <= self.fresh_until.load(Ordering::SeqCst) {
+        } else if self.freshness.holds(running) {
             Known::Lives
         } else {
             Known::Unsure
@@ -75,7 +76,7 @@ impl Revocations {
     /// Says that everything which had ended by `asked` is known. `asked` is when the store was asked, not when it
     /// answered: what ended in between is not in the answer.
     pub fn confirm(&self, asked: Duration) {
-        self.fresh_until.fetch_max(millis(asked + FRESH_FOR), Ordering::SeqCst);
+        self.freshness.confirm(asked);
         self.recent.confirm(asked);
     }
 
@@ -103,10 +104,6 @@ impl Revocations {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-fn millis(running: Duration) -> u64 {
-    u64::try_from(running.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -140,7 +137,9 @@ mod tests {
         let revocations = Revocations::default();
         revocations.add(&[ended(1, 10)]);
         let (session, asked) = (ended(2, 0).session, Duration::from_secs(7));
-        assert_eq!(revocations.look_up(session, asked), Known::Unsure, "never caught up");
+        for running in [Duration::ZERO, asked] {
+            assert_eq!(revocations.look_up(session, running), Known::Unsure, "never caught up");
+        }
         revocations.confirm(asked);
         assert_eq!(revocations.look_up(session, asked + FRESH_FOR), Known::Lives);
         let late = asked + FRESH_FOR + Duration::from_millis(1);

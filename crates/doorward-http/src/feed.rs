@@ -103,7 +103,7 @@ async fn answer(engine: &Arc<Engine>, parts: &Parts, places: &Arc<Semaphore>) ->
 /// The page after a place, and up to which moment it is everything, if no more is to come.
 async fn page(engine: &Engine, asked: &Asked) -> Result<Response<Body>, Refusal> {
     // Known before it is read: what is read may be more, and not less.
-    let progress = engine.auth.ended_until().await?;
+    let asked_at = engine.auth.ended_until().await?;
     let known = engine.auth.has_counted_to(asked.after).await?;
     let after = if known { asked.after } else { 0 };
     let ended = engine.auth.ended_after(after, asked.limit).await?;
@@ -115,7 +115,7 @@ async fn page(engine: &Engine, asked: &Asked) -> Result<Response<Body>, Refusal>
         "cursor": cursor.to_string(),
         "more": ended.len() == asked.limit,
         "now": now,
-        "asked": millis(progress.asked),
+        "asked": millis(asked_at),
     });
     if let (false, Some(members)) = (known, body.as_object_mut()) {
         members.insert("reset".to_owned(), true.into());

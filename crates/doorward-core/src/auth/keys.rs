@@ -4,32 +4,13 @@
 //! database, has missed the rotation; it asks before it says no, as it does for sessions that it cannot vouch for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::Auth;
 use crate::key::KeyRing;
 use crate::realm::Realm;
-use crate::revocations::FRESH_FOR;
 use crate::secret::Secret;
 use crate::token::Verified;
 use crate::{Result, Timestamp};
-
-/// Until when, in milliseconds of the clock's running, a key that is not known is one that there is not.
-#[derive(Default)]
-pub(super) struct Learned(AtomicU64);
-
-impl Learned {
-    fn is_fresh(&self, running: Duration) -> bool {
-        running.as_millis() <= u128::from(self.0.load(Ordering::SeqCst))
-    }
-
-    /// `asked` is when the store was asked, not when it answered.
-    fn confirm(&self, asked: Duration) {
-        let until = u64::try_from((asked + FRESH_FOR).as_millis()).unwrap_or(u64::MAX);
-        self.0.fetch_max(until, Ordering::SeqCst);
-    }
-}
 
 impl Auth {
     /// Takes over the keys that the store has, if they are others than those in use. With a shared secret there is
@@ -69,7 +50,7 @@ impl Auth {
         let verified = self.tokens.verify(token, now);
         let is_sure = verified.is_some()
             || self.policy.shared_secret.is_some()
-            || self.learned.is_fresh(self.clock.running())
+            || self.learned.holds(self.clock.running())
             || !self.tokens.lacks_key_of(token);
         if is_sure {
             return Ok(verified);

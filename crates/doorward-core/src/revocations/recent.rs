@@ -21,7 +21,8 @@ pub struct Progress {
     /// Every ending up to this sequence has been read.
     pub sequence: i64,
     /// Every session that had ended by then is among them, in the clock's running time: when the store was asked.
-    pub asked: Duration,
+    /// `None` until it was read to its end once.
+    pub asked: Option<Duration>,
 }
 
 /// The endings read last.
@@ -67,7 +68,7 @@ impl Recent {
         let sequence = self.kept.read().last();
         self.progress.send_modify(|progress| {
             progress.sequence = progress.sequence.max(sequence);
-            progress.asked = progress.asked.max(asked);
+            progress.asked = progress.asked.max(Some(asked));
         });
     }
 
@@ -150,12 +151,17 @@ mod tests {
         let mut follower = recent.follow();
         recent.push(&endings([1, 2]));
         assert!(!follower.has_changed().unwrap(), "not all is known to be there");
+        assert_eq!(
+            recent.progress().asked,
+            None,
+            "nothing is claimed by who was never told that it is all"
+        );
         let second = Duration::from_secs(1);
         recent.confirm(2 * second);
         recent.confirm(second);
         let progress = Progress {
             sequence: 2,
-            asked: 2 * second,
+            asked: Some(2 * second),
         };
         assert_eq!(*follower.borrow_and_update(), progress);
         recent.confirm(3 * second);

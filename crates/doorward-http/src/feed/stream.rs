@@ -136,10 +136,12 @@ impl Follower {
             self.cursor = last.sequence;
             return Ok(Some(events(&ended)));
         }
-        let is_news = self.told.is_none_or(|told| progress.asked >= told + FRESH_EVERY);
-        Ok(is_news.then(|| {
-            self.told = Some(progress.asked);
-            let asked = millis(progress.asked);
+        // Before the first time there is nothing to claim.
+        let is_news = |asked: &Duration| self.told.is_none_or(|told| *asked >= told + FRESH_EVERY);
+        let news = progress.asked.filter(is_news);
+        Ok(news.map(|asked| {
+            self.told = Some(asked);
+            let asked = millis(asked);
             format!("id: {}\nevent: fresh\ndata: {{\"asked\":{asked}}}\n\n", self.cursor)
         }))
     }
