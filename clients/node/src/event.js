@@ -5,7 +5,7 @@
 
 import { isUuid } from "./token.js";
 
-/** The longest cursor that is remembered and sent back. Those of doorward have 20 digits at most. */
+/** The longest cursor that is remembered and sent back. Those of doorward have 36 letters at most. */
 const MAX_CURSOR = 64;
 
 const isMillis = (value) => Number.isSafeInteger(value) && value >= 0;

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     sequence,
                     session: SessionId(random::uuid(now)?),
                     expires_at: Timestamp(now.0 + sequence.wrapping_mul(7_919_000) % SPREAD),
+                    mark: 0,
                 })
             })
             .collect()

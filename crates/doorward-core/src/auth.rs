@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::account::{Account, AccountId};
 use crate::action::{Claims, IssuedToken};
 use crate::client::Clients;
+use crate::feed::Turns;
 use crate::hasher::{Hasher, Verdict};
 use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
@@ -110,6 +111,7 @@ pub struct Auth {
     learned: Freshness,
     ended: Revocations,
     ended_here: Arc<Notify>,
+    pub(crate) catching_up: Turns,
 }
 
 impl Auth {
@@ -146,6 +148,7 @@ impl Auth {
             learned: Freshness::default(),
             ended: Revocations::default(),
             ended_here: Arc::default(),
+            catching_up: Turns::default(),
             rotation: RotationSecret::new(&rotation),
             clients: Clients::default(),
             status_lists: policy.status_lists.clone().map(StatusLists::new),

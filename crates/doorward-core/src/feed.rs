@@ -4,14 +4,29 @@
 //! The surprise: a moment is told in the time for which this process has been running. Whoever asks measures with a
 //! clock of its own from the moment it asked, and so no two clocks have to agree.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use crate::revocations::FRESH_FOR;
-use crate::session::EndedSession;
+use crate::session::{EndedSession, Place};
 use crate::{Auth, Error, Result};
 
 /// How many endings are read from the store at a time.
 pub const ENDED_PAGE: usize = 10_000;
+
+/// How often reading starts over at one go. Twice is a database that goes back while it is read; more is a reader so
+/// slow that endings are forgotten between two pages, who should not keep others waiting.
+const STARTS: usize = 3;
+
+/// Those who catch up take turns, and what one has read does for all who waited meanwhile.
+#[derive(Default)]
+pub(crate) struct Turns {
+    begun: AtomicU64,
+    /// What came of the last one; nothing, if it was given up half way.
+    last: Mutex<Option<Result<()>>>,
+}
 
 impl Auth {
     /// Learns which sessions ended, here and elsewhere. Cheap when there are none.
@@ -19,17 +34,50 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn catch_up_endings(&self) -> Result<()> {
+        let turns = &self.catching_up;
+        let begun = turns.begun.load(Ordering::SeqCst);
+        let mut last = turns.last.lock().await;
+        if turns.begun.load(Ordering::SeqCst) > begun
+            && let Some(outcome) = &*last
+        {
+            // It began after this was called.
+            return outcome.clone();
+        }
+        *last = None;
+        turns.begun.fetch_add(1, Ordering::SeqCst);
         let asked = self.clock.running();
+        let outcome = self.read_endings().await;
+        if outcome.is_ok() {
+            self.ended_sessions().confirm(asked);
+        }
+        *last = Some(outcome.clone());
+        outcome
+    }
+
+    /// Reads on from the ending that was read last, page by page.
+    ///
+    /// That ending is read once more with what follows. Where it is not there any more the database has gone back in
+    /// time, and may have given its number and those after it out again: then everything is read from the beginning.
+    async fn read_endings(&self) -> Result<()> {
         let mirror = self.ended_sessions();
+        let mut starts = 0;
         loop {
-            let ended = self.store.ended_sessions(mirror.caught_up_to(), ENDED_PAGE).await?;
-            mirror.catch_up(&ended);
-            if ended.len() < ENDED_PAGE {
-                break;
+            let place = mirror.caught_up_to();
+            let read = self.store.ended_sessions(place.sequence - 1, ENDED_PAGE + 1).await?;
+            let Some(ended) = place.followed_in(&read) else {
+                tracing::warn!(%place, "the ending read last is gone from the database: all are read again");
+                mirror.start_over();
+                starts += 1;
+                if starts == STARTS {
+                    return Err(Error::unavailable("the ended sessions were others at every look"));
+                }
+                continue;
+            };
+            mirror.catch_up(ended);
+            if read.len() <= ENDED_PAGE {
+                return Ok(());
             }
         }
-        mirror.confirm(asked);
-        Ok(())
     }
 
     /// Until when, in the clock's running time, every ending is known: no longer ago than memory is trusted
@@ -59,18 +107,24 @@ impl Auth {
         }
     }
 
-    /// Whether this database has counted to `sequence`. Where it has not, the reader comes from another database, or
-    /// everything that it knows of was forgotten here; either way it begins anew.
+    /// Whether this is a place in the order of this database. Where it is not, the reader comes from another database
+    /// or another past of this one, or everything that it knows of was forgotten here; either way it begins anew.
     ///
     /// # Errors
     /// When the store has to be asked and cannot answer.
-    pub async fn has_counted_to(&self, sequence: i64) -> Result<bool> {
-        let recent = self.ended_sessions().recent();
-        if sequence <= recent.progress().sequence {
+    pub async fn knows(&self, place: Place) -> Result<bool> {
+        if place == Place::BEGINNING {
             return Ok(true);
         }
-        // Another process may have told the reader what this one has yet to hear of.
-        self.catch_up_endings().await?;
-        Ok(sequence <= recent.progress().sequence)
+        let recent = self.ended_sessions().recent();
+        if place.sequence > recent.place().sequence {
+            // Another process may have told the reader what this one has yet to hear of.
+            self.catch_up_endings().await?;
+        }
+        if let Some(known) = recent.knows(place) {
+            return Ok(known);
+        }
+        let read = self.store.ended_sessions(place.sequence - 1, 1).await?;
+        Ok(place.followed_in(&read).is_some())
     }
 }

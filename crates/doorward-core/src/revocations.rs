@@ -6,13 +6,12 @@
 //! fingerprint under a key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is
 //! refused early.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use self::fingerprints::Fingerprints;
 pub(crate) use self::freshness::Freshness;
 use crate::Timestamp;
-use crate::session::{EndedSession, SessionId};
+use crate::session::{EndedSession, Place, SessionId};
 
 mod fingerprints;
 mod freshness;
@@ -28,7 +27,6 @@ pub const FRESH_FOR: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Revocations {
     ended: Fingerprints,
-    caught_up_to: AtomicI64,
     freshness: Freshness,
     recent: Recent,
 }
@@ -66,11 +64,14 @@ impl Revocations {
     /// Remembers endings read from the store in the order of their sequence, and how far they go.
     pub fn catch_up(&self, ended: &[EndedSession]) {
         self.add(ended);
-        // Before it is told how far they go: whoever reads on from there must find no gap here.
         self.recent.push(ended);
-        if let Some(last) = ended.last() {
-            self.caught_up_to.fetch_max(last.sequence, Ordering::SeqCst);
-        }
+    }
+
+    /// Says that the order of endings is another one than was read: it has to be read from the beginning, and until
+    /// that is done memory proves nothing. Who is known to have ended stays so.
+    pub fn start_over(&self) {
+        self.freshness.lose();
+        self.recent.start_over();
     }
 
     /// Says that everything which had ended by `asked` is known. `asked` is when the store was asked, not when it
@@ -85,9 +86,9 @@ impl Revocations {
         &self.recent
     }
 
-    /// The sequence up to which everything is known.
-    pub fn caught_up_to(&self) -> i64 {
-        self.caught_up_to.load(Ordering::SeqCst)
+    /// The place up to which everything is known.
+    pub fn caught_up_to(&self) -> Place {
+        self.recent.place()
     }
 
     /// Forgets sessions whose every token is dead by age, once the hour is over in which the last of them died.
@@ -117,6 +118,7 @@ mod tests {
             sequence: i64::from(n),
             session: SessionId(Uuid::from_bytes([n; 16])),
             expires_at: Timestamp(expires_at),
+            mark: 1,
         }
     }
 
@@ -125,7 +127,7 @@ mod tests {
         let revocations = Revocations::default();
         let hour = 3_600_000;
         revocations.catch_up(&[ended(1, hour - 1), ended(2, hour)]);
-        assert_eq!(revocations.caught_up_to(), 2);
+        assert_eq!(revocations.caught_up_to(), ended(2, 0).place());
         revocations.purge(Timestamp(hour));
         assert!(!revocations.ended.contains(ended(1, 0).session));
         assert!(revocations.ended.contains(ended(2, 0).session));
@@ -148,12 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn another_past_makes_unsure_of_all_but_the_ended() {
+        let revocations = Revocations::default();
+        let asked = Duration::from_secs(7);
+        revocations.catch_up(&[ended(1, 10)]);
+        revocations.confirm(asked);
+        revocations.start_over();
+        assert_eq!(revocations.look_up(ended(1, 0).session, asked), Known::Ended);
+        assert_eq!(revocations.look_up(ended(2, 0).session, asked), Known::Unsure);
+        revocations.catch_up(&[ended(1, 10)]);
+        revocations.confirm(asked);
+        assert_eq!(revocations.look_up(ended(2, 0).session, asked), Known::Lives);
+    }
+
+    #[test]
     fn own_endings_do_not_hide_those_of_others() {
         let revocations = Revocations::default();
         revocations.add(&[ended(5, 10)]);
         assert_eq!(
             revocations.caught_up_to(),
-            0,
+            Place::BEGINNING,
             "an ending of another process may have a smaller sequence"
         );
         assert!(revocations.ended.contains(ended(5, 0).session));

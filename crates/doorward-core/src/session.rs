@@ -68,4 +68,113 @@ pub struct EndedSession {
     pub session: SessionId,
     /// When the last of its tokens is dead by age, so that it need not be remembered any longer.
     pub expires_at: Timestamp,
+    /// Drawn at random when it ended, and never negative: no other ending of this sequence has the same. 0 for those
+    /// that ended before there were marks.
+    pub mark: i64,
+}
+
+impl EndedSession {
+    /// Its place in the order of endings.
+    pub fn place(&self) -> Place {
+        Place {
+            sequence: self.sequence,
+            mark: self.mark,
+        }
+    }
+}
+
+/// A place in the order of endings, named by the ending that stands there.
+///
+/// The sequence alone would not do: a database that was restored from a backup, or a standby that lagged when it was
+/// promoted, gives sequences out again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The position.
+    pub sequence: i64,
+    /// The mark of the ending there.
+    pub mark: i64,
+}
+
+impl Place {
+    /// Before the first ending.
+    pub const BEGINNING: Self = Self { sequence: 0, mark: 0 };
+
+    /// What comes after this place, in endings that were read from it on and should begin with it. `None` when they
+    /// do not: the database does not know the place.
+    pub fn followed_in(self, read: &[EndedSession]) -> Option<&[EndedSession]> {
+        if self == Self::BEGINNING {
+            return Some(read);
+        }
+        let (first, rest) = read.split_first()?;
+        (first.place() == self).then_some(rest)
+    }
+
+    /// Reads a place as it is displayed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sequence, mark) = match text.split_once('-') {
+            Some((sequence, mark)) => (sequence, i64::from_str_radix(mark, 16).ok()?),
+            None => (text, 0),
+        };
+        let sequence = sequence.parse().ok()?;
+        (sequence >= 0 && mark >= 0).then_some(Self { sequence, mark })
+    }
+}
+
+/// As services keep it: `124-5f3a`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mark {
+            0 => self.sequence.fmt(f),
+            mark => write!(f, "{}-{mark:x}", self.sequence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        for (sequence, mark, text) in [(0, 0, "0"), (124, 0, "124"), (124, 0x5f3a, "124-5f3a")] {
+            let place = Place { sequence, mark };
+            assert_eq!((place.to_string().as_str(), Place::parse(text)), (text, Some(place)));
+        }
+        let last = Place {
+            sequence: i64::MAX,
+            mark: i64::MAX,
+        };
+        assert_eq!(Place::parse(&last.to_string()), Some(last));
+        for text in [
+            "",
+            "-",
+            "x",
+            "1-",
+            "-1",
+            "1--1",
+            "1-x",
+            "1-1-1",
+            "1-ffffffffffffffff",
+            "99999999999999999999",
+        ] {
+            assert_eq!(Place::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_place_is_told_only_where_the_place_is() {
+        let ended = |sequence, mark| EndedSession {
+            sequence,
+            session: SessionId(Uuid::nil()),
+            expires_at: Timestamp(0),
+            mark,
+        };
+        let read = [ended(7, 70), ended(9, 90)];
+        let follow = |place: Place| place.followed_in(&read).map(<[_]>::len);
+        assert_eq!(follow(Place::BEGINNING), Some(2));
+        assert_eq!(follow(read[0].place()), Some(1));
+        assert_eq!(follow(ended(7, 71).place()), None, "another ending has its number");
+        assert_eq!(follow(ended(8, 70).place()), None, "it is not there");
+        assert!(read[0].place().followed_in(&[]).is_none());
+    }
 }

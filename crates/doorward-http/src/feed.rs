@@ -13,7 +13,8 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::get;
-use doorward_core::session::EndedSession;
+use doorward_core::Error;
+use doorward_core::session::{EndedSession, Place};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
@@ -83,9 +84,11 @@ async fn answer(engine: &Arc<Engine>, parts: &Parts, places: &Arc<Semaphore>) ->
         tracing::warn!("no stream of ended sessions is left: {MAX_STREAMS} are open");
         Refusal::Full
     })?;
-    let known = engine.auth.has_counted_to(asked.after).await?;
+    let timeline = engine.auth.ended_sessions().recent().progress().timeline;
+    let known = engine.auth.knows(asked.after).await?;
     let auth = Arc::clone(&engine.auth);
-    let stream = Stream::new(auth, client, known.then_some(asked.after), stop, place);
+    let from = known.then_some((timeline, asked.after));
+    let stream = Stream::new(auth, client, from, stop, place);
     let mut response = Response::new(Body::new(stream));
     let headers = response.headers_mut();
     for (name, value) in [
@@ -102,13 +105,18 @@ async fn answer(engine: &Arc<Engine>, parts: &Parts, places: &Arc<Semaphore>) ->
 
 /// The page after a place, and up to which moment it is everything, if no more is to come.
 async fn page(engine: &Engine, asked: &Asked) -> Result<Response<Body>, Refusal> {
+    let recent = engine.auth.ended_sessions().recent();
+    let timeline = recent.progress().timeline;
     // Known before it is read: what is read may be more, and not less.
     let asked_at = engine.auth.ended_until().await?;
-    let known = engine.auth.has_counted_to(asked.after).await?;
-    let after = if known { asked.after } else { 0 };
-    let ended = engine.auth.ended_after(after, asked.limit).await?;
+    let known = engine.auth.knows(asked.after).await?;
+    let after = if known { asked.after } else { Place::BEGINNING };
+    let ended = engine.auth.ended_after(after.sequence, asked.limit).await?;
+    if recent.progress().timeline != timeline {
+        return Err(Error::unavailable("the database went back in time meanwhile").into());
+    }
     let list: Vec<_> = ended.iter().map(told).collect();
-    let cursor = ended.last().map_or(after, |last| last.sequence);
+    let cursor = ended.last().map_or(after, EndedSession::place);
     let now = millis(engine.auth.clock().running());
     let mut body = json!({
         "ended": list,
@@ -139,8 +147,8 @@ fn millis(running: std::time::Duration) -> u64 {
 
 /// What a reader asks for.
 struct Asked {
-    /// The sequence up to which it knows everything; 0 knows nothing.
-    after: i64,
+    /// The place up to which it knows everything.
+    after: Place,
     limit: usize,
 }
 
@@ -148,7 +156,7 @@ impl Asked {
     fn read(parts: &Parts) -> Result<Self, Refusal> {
         let query = parts.uri.query().unwrap_or_default();
         let mut asked = Self {
-            after: 0,
+            after: Place::BEGINNING,
             limit: MAX_PAGE,
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -166,9 +174,8 @@ impl Asked {
     }
 }
 
-fn cursor(text: &str) -> Result<i64, Refusal> {
-    let cursor = text.parse().ok().filter(|cursor| *cursor >= 0);
-    cursor.ok_or(Refusal::InvalidRequest("this is no cursor of ours"))
+fn cursor(text: &str) -> Result<Place, Refusal> {
+    Place::parse(text).ok_or(Refusal::InvalidRequest("this is no cursor of ours"))
 }
 
 fn limit(text: &str) -> Result<usize, Refusal> {

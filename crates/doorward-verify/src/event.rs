@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::sse::Event;
 
-/// The longest cursor that is remembered and sent back, in bytes. Those of doorward have 20 digits at most.
+/// The longest cursor that is remembered and sent back, in bytes. Those of doorward have 36 at most.
 const MAX_CURSOR: usize = 64;
 
 /// What an event says.

@@ -25,6 +25,11 @@ impl Freshness {
         let too_late = millis(asked + FRESH_FOR).saturating_add(1);
         self.too_late.fetch_max(too_late, Ordering::SeqCst);
     }
+
+    /// What was read stands for the store no more.
+    pub(crate) fn lose(&self) {
+        self.too_late.store(0, Ordering::SeqCst);
+    }
 }
 
 fn millis(running: Duration) -> u64 {

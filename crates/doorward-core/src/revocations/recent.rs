@@ -9,15 +9,17 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::session::EndedSession;
+use crate::session::{EndedSession, Place};
 
-/// How many endings are kept, at 32 bytes each. At a thousand log-outs a second a reader may pause for a minute
+/// How many endings are kept, at 40 bytes each. At a thousand log-outs a second a reader may pause for a minute
 /// before it costs the store a read.
 const KEPT: usize = 65_536;
 
 /// How far the endings are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// Counts how often reading had to start over: endings of one timeline are in one order.
+    pub timeline: u64,
     /// Every ending up to this sequence has been read.
     pub sequence: i64,
     /// Every session that had ended by then is among them, in the clock's running time: when the store was asked.
@@ -33,8 +35,8 @@ pub struct Recent {
 
 #[derive(Default)]
 struct Kept {
-    /// Everything after this sequence is here.
-    after: i64,
+    /// Everything after this place is here.
+    after: Place,
     /// In the order of their sequence.
     endings: VecDeque<EndedSession>,
 }
@@ -53,19 +55,19 @@ impl Recent {
     /// read at once: what is known already is passed over.
     pub(super) fn push(&self, read: &[EndedSession]) {
         let mut kept = self.kept.write();
-        let last = kept.last();
+        let last = kept.last().sequence;
         let known = read.partition_point(|ended| ended.sequence <= last);
         kept.endings.extend(read.iter().skip(known));
         while kept.endings.len() > KEPT {
             if let Some(oldest) = kept.endings.pop_front() {
-                kept.after = oldest.sequence;
+                kept.after = oldest.place();
             }
         }
     }
 
     /// Says that everything which had ended by `asked` has been pushed.
     pub(super) fn confirm(&self, asked: Duration) {
-        let sequence = self.kept.read().last();
+        let sequence = self.kept.read().last().sequence;
         self.progress.send_modify(|progress| {
             progress.sequence = progress.sequence.max(sequence);
             progress.asked = progress.asked.max(Some(asked));
@@ -75,11 +77,41 @@ impl Recent {
     /// Up to `limit` endings after `sequence`, in order. `None` when some of them are not kept any more.
     pub fn after(&self, sequence: i64, limit: usize) -> Option<Vec<EndedSession>> {
         let kept = self.kept.read();
-        if sequence < kept.after {
+        if sequence < kept.after.sequence {
             return None;
         }
         let known = kept.endings.partition_point(|ended| ended.sequence <= sequence);
         Some(kept.endings.range(known..).take(limit).copied().collect())
+    }
+
+    /// Forgets the endings, since they are in another order now, and counts the timeline on.
+    pub(super) fn start_over(&self) {
+        // Counted first: who reads here and finds the same timeline afterwards has read what was of it.
+        self.progress.send_modify(|progress| {
+            *progress = Progress {
+                timeline: progress.timeline + 1,
+                ..Progress::default()
+            };
+        });
+        *self.kept.write() = Kept::default();
+    }
+
+    /// The place of the last ending that was read.
+    pub fn place(&self) -> Place {
+        self.kept.read().last()
+    }
+
+    /// Whether this is a place in the order. `None` when it is not one of those kept here.
+    pub fn knows(&self, place: Place) -> Option<bool> {
+        let kept = self.kept.read();
+        if place == kept.after {
+            return Some(true);
+        }
+        if place.sequence <= kept.after.sequence || place.sequence > kept.last().sequence {
+            return None;
+        }
+        let at = kept.endings.partition_point(|ended| ended.sequence < place.sequence);
+        Some(kept.endings.get(at).is_some_and(|ended| ended.place() == place))
     }
 
     /// How far reading has come.
@@ -94,9 +126,9 @@ impl Recent {
 }
 
 impl Kept {
-    /// The sequence of the last ending that was read.
-    fn last(&self) -> i64 {
-        self.endings.back().map_or(self.after, |ended| ended.sequence)
+    /// The place of the last ending that was read.
+    fn last(&self) -> Place {
+        self.endings.back().map_or(self.after, EndedSession::place)
     }
 }
 
@@ -113,6 +145,7 @@ mod tests {
             sequence,
             session: SessionId(Uuid::from_u128(u128::try_from(sequence).unwrap())),
             expires_at: Timestamp(1),
+            mark: sequence * 10,
         };
         sequences.into_iter().map(ended).collect()
     }
@@ -146,6 +179,39 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_known_by_its_mark() {
+        let recent = Recent::default();
+        let place = |sequence, mark| Place { sequence, mark };
+        assert_eq!(recent.knows(Place::BEGINNING), Some(true));
+        recent.push(&endings([2, 7]));
+        let known =
+            [(2, 20), (2, 21), (3, 30), (7, 70), (7, 0)].map(|(sequence, mark)| recent.knows(place(sequence, mark)));
+        assert_eq!(known, [Some(true), Some(false), Some(false), Some(true), Some(false)]);
+        assert_eq!(recent.knows(place(8, 80)), None, "further than this process has read");
+        assert_eq!(recent.place(), place(7, 70));
+    }
+
+    #[test]
+    fn who_starts_over_claims_nothing_until_all_is_read_again() {
+        let recent = Recent::default();
+        recent.push(&endings([1, 2]));
+        recent.confirm(Duration::from_secs(1));
+        let mut follower = recent.follow();
+        follower.borrow_and_update();
+        recent.start_over();
+        let progress = Progress {
+            timeline: 1,
+            sequence: 0,
+            asked: None,
+        };
+        assert_eq!(*follower.borrow_and_update(), progress);
+        assert_eq!((recent.place(), after(&recent, 0, 9)), (Place::BEGINNING, Some(vec![])));
+        recent.push(&endings([1]));
+        recent.confirm(Duration::from_secs(2));
+        assert_eq!((recent.progress().timeline, recent.progress().sequence), (1, 1));
+    }
+
+    #[test]
     fn progress_moves_on_and_never_back() {
         let recent = Recent::default();
         let mut follower = recent.follow();
@@ -160,6 +226,7 @@ mod tests {
         recent.confirm(2 * second);
         recent.confirm(second);
         let progress = Progress {
+            timeline: 0,
             sequence: 2,
             asked: Some(2 * second),
         };

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use doorward_core::Auth;
 use doorward_core::client::ClientId;
 use doorward_core::revocations::Progress;
-use doorward_core::session::EndedSession;
+use doorward_core::session::{EndedSession, Place};
 use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -25,6 +25,9 @@ const PAGE: usize = 500;
 /// by such a word otherwise.
 const FRESH_EVERY: Duration = Duration::from_millis(100);
 
+/// Says to a reader that it has to drop what it knew: all endings follow from the beginning.
+const RESET: &str = "id: 0\nevent: reset\ndata: {}\n\n";
+
 /// The body of the answer.
 pub(super) struct Stream(Option<Next>);
 
@@ -32,24 +35,28 @@ pub(super) struct Stream(Option<Next>);
 type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Follower)>> + Send>>;
 
 impl Stream {
-    /// A stream of what ended after `place`; without one, of everything from the beginning, after saying so.
+    /// A stream of what ended after a place in a timeline; without them, of everything from the beginning, after saying
+    /// so.
     pub(super) fn new(
         auth: Arc<Auth>,
         client: ClientId,
-        place: Option<i64>,
+        from: Option<(u64, Place)>,
         stop: Option<Stop>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let now = auth.clock().running();
         let mut opening = format!("event: hello\ndata: {{\"now\":{}}}\n\n", millis(now));
-        if place.is_none() {
-            opening.push_str("id: 0\nevent: reset\ndata: {}\n\n");
-        }
+        let progress = auth.ended_sessions().recent().follow();
+        let (timeline, cursor) = from.unwrap_or_else(|| {
+            opening.push_str(RESET);
+            (progress.borrow().timeline, Place::BEGINNING)
+        });
         let follower = Follower {
-            progress: auth.ended_sessions().recent().follow(),
             auth,
             client,
-            cursor: place.unwrap_or(0),
+            cursor,
+            timeline,
+            progress,
             told: None,
             stop,
             _permit: permit,
@@ -80,8 +87,10 @@ impl http_body::Body for Stream {
 struct Follower {
     auth: Arc<Auth>,
     client: ClientId,
-    /// The sequence up to which the reader has been told everything.
-    cursor: i64,
+    /// The place up to which the reader has been told everything.
+    cursor: Place,
+    /// The timeline of that place.
+    timeline: u64,
     /// Up to which moment it was told that it knows everything.
     told: Option<Duration>,
     progress: watch::Receiver<Progress>,
@@ -129,11 +138,19 @@ impl Follower {
             // The task that catches up tells of it.
             Err(_) => return Ok(None),
         }
-        let Ok(ended) = self.auth.ended_after(self.cursor, PAGE).await else {
+        if progress.timeline != self.timeline {
+            (self.timeline, self.cursor, self.told) = (progress.timeline, Place::BEGINNING, None);
+            return Ok(Some(RESET.to_owned()));
+        }
+        let Ok(ended) = self.auth.ended_after(self.cursor.sequence, PAGE).await else {
             return Ok(None);
         };
+        if self.progress.borrow().timeline != self.timeline {
+            // What was read may be of either; the next look says so.
+            return Ok(None);
+        }
         if let Some(last) = ended.last() {
-            self.cursor = last.sequence;
+            self.cursor = last.place();
             return Ok(Some(events(&ended)));
         }
         // Before the first time there is nothing to claim.
@@ -154,7 +171,7 @@ fn events(ended: &[EndedSession]) -> String {
     let mut text = String::with_capacity(ended.len() * 100);
     for ended in ended {
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "id: {}\nevent: ended\ndata: {}\n\n", ended.sequence, told(ended));
+        let _ = write!(text, "id: {}\nevent: ended\ndata: {}\n\n", ended.place(), told(ended));
     }
     text
 }

@@ -44,9 +44,10 @@ const END: &str = "WITH gone AS ( \
          UPDATE endings SET last_sequence = last_sequence + 1 WHERE id = 1 AND EXISTS (SELECT 1 FROM gone) \
          RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
-     SELECT taken.last_sequence, gone.id, gone.expires_at, gone.status_index FROM taken CROSS JOIN gone \
-     RETURNING sequence, session, expires_at";
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
+     SELECT taken.last_sequence, gone.id, gone.expires_at, gone.status_index, \
+     (random() * 9007199254740991)::bigint FROM taken CROSS JOIN gone \
+     RETURNING sequence, session, expires_at, mark";
 // As END for many sessions, of any accounts. Those that somebody else holds are left to a later END, so that this
 // waits for nobody but for the row of `endings`.
 const END_MANY: &str = "WITH gone AS ( \
@@ -60,10 +61,10 @@ const END_MANY: &str = "WITH gone AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index \
-     FROM taken CROSS JOIN living \
-     RETURNING sequence, session, expires_at";
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index, \
+     (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
+     RETURNING sequence, session, expires_at, mark";
 // What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
 const END_ALL: &str = "WITH gone AS ( \
          DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index \
@@ -74,21 +75,22 @@ const END_ALL: &str = "WITH gone AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
-     INSERT INTO ended_sessions (sequence, session, expires_at, status_index) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index \
-     FROM taken CROSS JOIN living \
-     RETURNING sequence, session, expires_at";
+     INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index, \
+     (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
+     RETURNING sequence, session, expires_at, mark";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
 const LOCK_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
-const ENDED: &str = "SELECT sequence, session, expires_at FROM ended_sessions WHERE sequence > $1 \
+const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
 // Rows that another node is forgetting are left to it. The array makes the limit hold: a plain `IN` may be asked
-// again for each row.
+// again for each row. The last ending is kept: whoever has read it finds by it that the order goes on.
 const PURGE: &str = "DELETE FROM sessions WHERE id = ANY (ARRAY( \
      SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence = ANY (ARRAY( \
-     SELECT sequence FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 \
+     SELECT sequence FROM ended_sessions WHERE expires_at <= $1 \
+     AND sequence < (SELECT last_sequence FROM endings WHERE id = 1) ORDER BY expires_at LIMIT $2 \
      FOR UPDATE SKIP LOCKED))";
 
 pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &PasswordHash) -> Result<bool, Fault> {
@@ -200,6 +202,7 @@ fn ending(row: &Row) -> Result<EndedSession, Fault> {
         sequence: row.try_get(0)?,
         session: SessionId(row.try_get(1)?),
         expires_at: Timestamp(row.try_get(2)?),
+        mark: row.try_get(3)?,
     })
 }
 

@@ -30,14 +30,16 @@ const END: &str =
     "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at, status_index";
 const END_ALL: &str =
     "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index";
-const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index) VALUES ($1, $2, $3) \
-     RETURNING sequence";
-const ENDED: &str = "SELECT sequence, session, expires_at FROM ended_sessions WHERE sequence > $1 \
+const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) \
+     VALUES ($1, $2, $3, random() & 9007199254740991) RETURNING sequence, session, expires_at, mark";
+const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
 const PURGE: &str = "DELETE FROM sessions WHERE id IN \
      (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+// The last ending is kept: whoever has read it finds by it that the order goes on.
 const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence IN \
-     (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+     (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 \
+     AND sequence < (SELECT max(sequence) FROM ended_sessions) ORDER BY expires_at LIMIT $2)";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -126,13 +128,7 @@ pub(super) fn end_all(
 
 pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rusqlite::Result<Vec<EndedSession>> {
     let mut statement = connection.prepare_cached(ENDED)?;
-    let rows = statement.query_map([sequence, sql_limit(limit)], |row| {
-        Ok(EndedSession {
-            sequence: row.get(0)?,
-            session: SessionId(Uuid::from_bytes(row.get(1)?)),
-            expires_at: Timestamp(row.get(2)?),
-        })
-    })?;
+    let rows = statement.query_map([sequence, sql_limit(limit)], ending)?;
     rows.collect()
 }
 
@@ -152,11 +148,15 @@ struct Removed {
 
 fn remember(connection: &Connection, removed: &Removed) -> rusqlite::Result<EndedSession> {
     let row = params![removed.id.0.as_bytes(), removed.expires_at.0, removed.status_index];
-    let sequence = connection.prepare_cached(REMEMBER)?.query_row(row, |row| row.get(0))?;
+    connection.prepare_cached(REMEMBER)?.query_row(row, ending)
+}
+
+fn ending(row: &Row<'_>) -> rusqlite::Result<EndedSession> {
     Ok(EndedSession {
-        sequence,
-        session: removed.id,
-        expires_at: removed.expires_at,
+        sequence: row.get(0)?,
+        session: SessionId(Uuid::from_bytes(row.get(1)?)),
+        expires_at: Timestamp(row.get(2)?),
+        mark: row.get(3)?,
     })
 }
 

@@ -123,6 +123,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("session", Kind::Id),
             ("expires_at", Kind::Integer),
             ("status_index", Kind::Integer),
+            ("mark", Kind::Integer),
         ],
         key: &[0],
     },

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::http::Request;
 use crate::server::{Server, Setup};
-use crate::service::{Service, claims, sid};
+use crate::service::{Service, claims, position, sid};
 
 /// Endings of one request: several times what a stream tells at once.
 const CROWD: usize = 2_000;
@@ -102,7 +102,9 @@ fn pages_tell_every_ending_once_and_say_when_they_are_all() {
         told,
         stored(&server).into_iter().map(|(sid, _)| sid).collect::<Vec<_>>()
     );
-    let ended = &shop.page(server.address, &format!("?after={CROWD}")).json()["ended"];
+    let crowd = shop.page(server.address, &format!("?limit={CROWD}")).json();
+    let after = crowd["cursor"].as_str().unwrap();
+    let ended = &shop.page(server.address, &format!("?after={after}")).json()["ended"];
     assert_eq!(ended[0]["sid"], json!(last));
     assert!(ended[0]["exp"].as_i64() >= claims(&ann)["exp"].as_i64(), "{ended}");
 }
@@ -127,21 +129,23 @@ fn a_stream_tells_what_ends_and_goes_on_where_it_was_cut_off() {
 
     let bob = register(&server, "bob@example.com");
     let fresh = events.wait_for("fresh");
-    assert_eq!(fresh.id.as_deref(), Some("1"));
+    assert_eq!(fresh.id, events.last, "the cursor stays");
+    assert_eq!(position(&fresh.id.unwrap()), 1);
     let again = events.wait_for("fresh");
     assert!(again.data["asked"].as_u64() > fresh.data["asked"].as_u64(), "{again:?}");
     let asked = Instant::now();
     let second = log_out(&server, &bob);
     assert_eq!(events.ended(1), [(second, 2)]);
+    let place = events.last.clone().unwrap();
     eprintln!("from a log-out to the service that follows: {:?}", asked.elapsed());
     let third = log_out(&server, &register(&server, "cam@example.com"));
     drop(events);
     let fourth = log_out(&server, &register(&server, "dan@example.com"));
 
-    let mut events = shop.follow(server.address, Some("2"));
+    let mut events = shop.follow(server.address, Some(&place));
     assert_eq!(events.next().unwrap().name, "hello");
     assert_eq!(events.ended(2), [(third, 3), (fourth, 4)]);
-    assert_eq!(events.wait_for("fresh").id.as_deref(), Some("4"));
+    assert_eq!(position(&events.wait_for("fresh").id.unwrap()), 4);
 }
 
 #[test]
@@ -154,7 +158,10 @@ fn a_stream_tells_each_of_many_endings_once_and_in_order() {
     end_crowd(&server, &ann);
     log_out(&server, &ann);
     assert_eq!(events.ended(CROWD + 1), stored(&server));
-    assert_eq!(events.wait_for("fresh").id, Some((CROWD + 1).to_string()));
+    assert_eq!(
+        usize::try_from(position(&events.wait_for("fresh").id.unwrap())),
+        Ok(CROWD + 1)
+    );
 }
 
 /// What is older than memory comes from the database, and the change from one to the other loses nothing.
@@ -186,13 +193,16 @@ fn a_place_in_another_database_begins_anew() {
     let server = Setup::new().start();
     let shop = Service::add(server.setup());
     let ann = log_out(&server, &register(&server, "ann@example.com"));
-    let mut events = shop.follow(server.address, Some("77"));
-    assert_eq!(events.next().unwrap().name, "hello");
-    let reset = events.next().unwrap();
-    assert_eq!((reset.name.as_str(), reset.id.as_deref()), ("reset", Some("0")));
-    assert_eq!(events.ended(1), [(ann.clone(), 1)]);
-    let page = shop.page(server.address, "?after=77").json();
-    assert_eq!((&page["reset"], sid(&page["ended"][0])), (&json!(true), ann));
+    // One further than it has come, and one that has the number of its ending and not its mark.
+    for place in ["77", "77-1f", "1", "1-1f"] {
+        let mut events = shop.follow(server.address, Some(place));
+        assert_eq!(events.next().unwrap().name, "hello");
+        let reset = events.next().unwrap();
+        assert_eq!((reset.name.as_str(), reset.id.as_deref()), ("reset", Some("0")));
+        assert_eq!(events.ended(1), [(ann.clone(), 1)]);
+        let page = shop.page(server.address, &format!("?after={place}")).json();
+        assert_eq!((&page["reset"], sid(&page["ended"][0])), (&json!(true), ann.clone()));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::server::{Server, Setup};
 use crate::transcript;
 
 mod moving;
+mod rewound;
 mod services;
 
 #[path = "transcripts.rs"]

@@ -82,6 +82,8 @@ pub(crate) struct Events {
     pub(crate) head: String,
     text: String,
     read: VecDeque<Event>,
+    /// The cursor that came last.
+    pub(crate) last: Option<String>,
 }
 
 impl Events {
@@ -95,6 +97,7 @@ impl Events {
             head,
             text: String::new(),
             read: VecDeque::new(),
+            last: None,
         }
     }
 
@@ -108,7 +111,11 @@ impl Events {
                 self.text = rest.to_owned();
             }
         }
-        self.read.pop_front()
+        let event = self.read.pop_front();
+        if let Some(id) = event.as_ref().and_then(|event| event.id.clone()) {
+            self.last = Some(id);
+        }
+        event
     }
 
     /// The next event of this name; others are passed over.
@@ -121,11 +128,11 @@ impl Events {
         }
     }
 
-    /// The sessions and ids of the next `count` endings.
+    /// The sessions of the next `count` endings, and their positions.
     pub(crate) fn ended(&mut self, count: usize) -> Vec<(String, i64)> {
         let event = |_| {
             let event = self.wait_for("ended");
-            (sid(&event.data), event.id.unwrap().parse().unwrap())
+            (sid(&event.data), position(&event.id.unwrap()))
         };
         (0..count).map(event).collect()
     }
@@ -137,6 +144,11 @@ impl Events {
         http::read_line(&mut self.connection)?;
         Ok((size > 0).then(|| String::from_utf8(bytes).unwrap()))
     }
+}
+
+/// The position in a cursor.
+pub(crate) fn position(cursor: &str) -> i64 {
+    cursor.split('-').next().unwrap().parse().unwrap()
 }
 
 /// The `sid` member.

@@ -40,6 +40,7 @@ pub(super) fn time_ns(ended: u64) -> Result<f64> {
             sequence: i64::try_from(sequence)? + 1,
             session,
             expires_at: Timestamp(now + least + i64::try_from(dice.below(spread))?),
+            mark: 0,
         });
         if page.len() == PAGE || sequence + 1 == ended {
             revocations.catch_up(&page);

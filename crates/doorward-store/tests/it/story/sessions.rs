@@ -1,10 +1,11 @@
 //! Sessions: opened, listed, extended, ended once, remembered until no token of theirs can be alive, purged.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use doorward_core::account::AccountId;
 use doorward_core::random;
-use doorward_core::session::{Client, NewSession, SessionId};
+use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
 
 use super::super::engine::fresh;
 use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
@@ -146,7 +147,7 @@ async fn endings_are_read_in_order_page_by_page() {
         sequence = last.sequence;
         read.extend(page);
     }
-    let key = |ended: &doorward_core::session::EndedSession| (ended.sequence, ended.session, ended.expires_at);
+    let key = |ended: &EndedSession| (ended.sequence, ended.session, ended.expires_at);
     assert_eq!(
         read.iter().map(key).collect::<Vec<_>>(),
         ended.iter().map(key).collect::<Vec<_>>()
@@ -212,10 +213,52 @@ async fn a_sequence_is_not_given_twice_after_a_purge() {
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
     let sid = sign_in(&*db, ann).await;
     let before = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
-    assert_eq!(db.purge_sessions(later(HOUR), 10).await.unwrap(), 1);
+    db.purge_sessions(later(HOUR), 10).await.unwrap();
     let sid = sign_in(&*db, ann).await;
     let after = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(after.sequence > before.sequence);
+}
+
+/// Whoever has read the last ending finds it again, however long ago that was.
+#[tokio::test]
+async fn the_last_ending_is_kept_until_there_is_another() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let sid = sign_in(&*db, ann).await;
+        let ended = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
+        db.purge_sessions(later(HOUR), 10).await.unwrap();
+        let read = db.ended_sessions(0, 10).await.unwrap();
+        assert_eq!(
+            read.iter().map(EndedSession::place).collect::<Vec<_>>(),
+            [ended.place()]
+        );
+        kept.push(ended);
+    }
+    assert_eq!(db.purge_sessions(later(HOUR), 10).await.unwrap(), 0);
+}
+
+/// A database that goes back in time gives numbers out again: the marks tell their endings apart.
+#[tokio::test]
+async fn every_ending_has_a_mark_of_its_own() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mut ended = Vec::new();
+    for round in 0..30 {
+        let sid = sign_in(&*db, ann).await;
+        sign_in(&*db, ann).await;
+        match round % 2 {
+            0 => ended.extend(db.end_session(sid, ann, NOW).await.unwrap()),
+            _ => ended.extend(db.end_sessions(ann, None, NOW).await.unwrap()),
+        }
+    }
+    let marks: HashSet<i64> = ended.iter().map(|ended| ended.mark).collect();
+    assert_eq!(marks.len(), ended.len());
+    assert!(marks.iter().all(|mark| *mark > 0), "{marks:?}");
+    let read = db.ended_sessions(0, 100).await.unwrap();
+    let places = |ended: &[EndedSession]| ended.iter().map(EndedSession::place).collect::<Vec<_>>();
+    assert_eq!(places(&read), places(&ended));
 }
 
 #[tokio::test]

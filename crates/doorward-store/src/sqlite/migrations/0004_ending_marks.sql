@@ -1,0 +1,2 @@
+-- Drawn at random with each ending: a database that goes back in time gives its sequence out again, and not this.
+ALTER TABLE ended_sessions ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
