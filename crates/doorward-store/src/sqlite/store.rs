@@ -120,16 +120,9 @@ impl Store for Sqlite {
         self.readers.read(|db| session::list(db, account, now, limit))
     }
 
-    async fn extend_session(
-        &self,
-        id: SessionId,
-        expires_at: Timestamp,
-        access_until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Session>> {
-        let until = (expires_at, access_until);
+    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>> {
         self.writer
-            .write(move |db| session::extend(db, id, until, now))
+            .write(move |db| session::extend(db, id, expires_at, now))
             .await
     }
 
