@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 mod log;
 mod mounts;
+mod open_files;
 mod printable;
 mod server;
 mod start_text;

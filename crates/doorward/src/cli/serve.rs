@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::Failure;
 use crate::config::layers::{self, Flags, Layered};
 use crate::server::{self, Limits, Stopped};
-use crate::{Config, assembly, log, mounts, start_text, tasks};
+use crate::{Config, assembly, log, mounts, open_files, start_text, tasks};
 
 #[derive(Args)]
 pub(super) struct ServeArgs {
@@ -50,8 +50,9 @@ impl ServeArgs {
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = args.load()?.config;
     log::start(config.log_format, &config.log_level).map_err(Failure::usage)?;
+    let connections = open_files::connections(config.max_connections, open_files::raise());
     let runtime = Runtime::new().map_err(|error| Failure::of(format!("no threads: {error}"), "raise the limits"))?;
-    let (auth, ended) = runtime.block_on(serve(&config))?;
+    let (auth, ended) = runtime.block_on(serve(&config, connections))?;
     // Whatever still runs is cut here, before the store is closed.
     drop(runtime);
     drop(auth);
@@ -59,8 +60,9 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     ended
 }
 
-/// Serves until it is told to stop. The handle is for the caller to drop, after the runtime.
-async fn serve(config: &Config) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
+/// Serves so many connections at once, until it is told to stop. The handle is for the caller to drop, after the
+/// runtime.
+async fn serve(config: &Config, connections: usize) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
     let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
     let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
     let hasher = assembly::hasher(config).map_err(Failure::usage)?;
@@ -74,17 +76,21 @@ async fn serve(config: &Config) -> Result<(Arc<Auth>, Result<(), Failure>), Fail
     // A server whose output nobody reads serves all the same.
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    Ok((auth, until_stopped(config, listener, router, signals).await))
+    Ok((
+        auth,
+        until_stopped(config, connections, listener, router, signals).await,
+    ))
 }
 
 async fn until_stopped(
     config: &Config,
+    connections: usize,
     listener: TcpListener,
     router: Router,
     mut signals: Signals,
 ) -> Result<(), Failure> {
     let limits = Limits {
-        connections: config.max_connections as usize,
+        connections,
         stop_timeout: config.stop_timeout,
     };
     let stopping = tokio::sync::Notify::new();

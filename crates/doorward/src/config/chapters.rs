@@ -353,7 +353,8 @@ pub(super) const LIMITS: &[Setting] = &[
             least: 1,
             most: 1_000_000,
         },
-        about: "Connections at once; further ones wait until one closes. The system's limit of open files has to \
-                be higher.",
+        about: "Connections at once; further ones wait until one closes. On Linux the server raises its limit of open \
+                files as far as the system lets it, and takes fewer connections where that is too low, with a warning \
+                in the log. Elsewhere that limit has to be higher.",
     },
 ];

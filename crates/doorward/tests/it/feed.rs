@@ -12,6 +12,8 @@ use crate::http::Request;
 use crate::server::{Server, Setup};
 use crate::service::{Service, claims, position, sid};
 
+mod places;
+
 /// Endings of one request: several times what a stream tells at once.
 const CROWD: usize = 2_000;
 

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     folder: Folder,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
+    /// What a shell does first, in the process that becomes the binary.
+    first: Option<&'static str>,
 }
 
 impl Setup {
@@ -65,6 +67,7 @@ impl Setup {
             folder: Folder::new(),
             settings: CHEAP.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             arguments: Vec::new(),
+            first: None,
         }
     }
 
@@ -82,6 +85,12 @@ impl Setup {
         self
     }
 
+    /// With what a shell does first, in the process that becomes the binary: limits are handed on.
+    pub(crate) fn after(mut self, first: &'static str) -> Self {
+        self.first = Some(first);
+        self
+    }
+
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
@@ -92,7 +101,11 @@ impl Setup {
 
     /// A command of the binary on the same database and settings.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        let binary = env!("CARGO_BIN_EXE_doorward");
+        let mut command = Command::new(self.first.map_or(binary, |_| "/bin/sh"));
+        if let Some(first) = self.first {
+            command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), binary]);
+        }
         command
             .current_dir(self.folder.path())
             .env_clear()

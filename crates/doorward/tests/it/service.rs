@@ -47,13 +47,22 @@ impl Service {
 
     /// The feed as a stream, after `last`.
     pub(crate) fn follow(&self, to: SocketAddr, last: Option<&str>) -> Events {
-        let mut request = self
-            .asks(Request::get("/v1/ended-sessions"))
-            .header("Accept", "text/event-stream");
+        let mut request = self.asks_for_a_stream();
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
-        Events::open(to, &request)
+        Events::open(to, &request).unwrap_or_else(|head| panic!("{head}"))
+    }
+
+    /// The feed as a stream, or the head of another answer.
+    pub(crate) fn try_to_follow(&self, to: SocketAddr) -> Result<Events, String> {
+        Events::open(to, &self.asks_for_a_stream())
+    }
+
+    /// The request for the feed as a stream.
+    fn asks_for_a_stream(&self) -> Request {
+        self.asks(Request::get("/v1/ended-sessions"))
+            .header("Accept", "text/event-stream")
     }
 }
 
@@ -87,18 +96,20 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    fn open(to: SocketAddr, request: &Request) -> Self {
+    fn open(to: SocketAddr, request: &Request) -> Result<Self, String> {
         let mut connection = http::connect(to).unwrap();
         connection.write_all(&request.bytes()).unwrap();
         let head = http::read_head(&mut connection).unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        Self {
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Err(head);
+        }
+        Ok(Self {
             connection,
             head,
             text: String::new(),
             read: VecDeque::new(),
             last: None,
-        }
+        })
     }
 
     /// The next event; `None` at a proper end.
