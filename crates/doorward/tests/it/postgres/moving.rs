@@ -10,6 +10,8 @@ use super::{Database, logout, profile, register};
 use crate::http::{Answer, Request};
 use crate::server::{Server, Setup};
 
+mod killed;
+
 /// What somebody who was there before the move holds.
 struct Held {
     /// An access token of a session that lives.
