@@ -16,6 +16,8 @@ use crate::server::Server;
 
 pub(crate) mod distribution;
 mod example;
+mod verifiers;
+
 use distribution::Distribution;
 
 /// How long a node may go on by memory alone: the documented bound.
@@ -39,7 +41,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple 1";
 struct Cluster {
     nodes: Vec<Server>,
     /// Dropped last.
-    _database: Database,
+    database: Database,
 }
 
 impl Cluster {
@@ -48,7 +50,7 @@ impl Cluster {
         let node = || database.setup().setting("throttle", "false").start();
         Self {
             nodes: (0..NODES).map(|_| node()).collect(),
-            _database: database,
+            database,
         }
     }
 

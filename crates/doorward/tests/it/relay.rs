@@ -28,6 +28,8 @@ struct State {
     target: SocketAddr,
     /// Both ends of whatever is connected.
     connections: Vec<TcpStream>,
+    /// What each began with that came, since somebody asked last.
+    requests: Vec<String>,
 }
 
 /// The network.
@@ -44,6 +46,7 @@ impl Relay {
             rule: Rule::Pass,
             target,
             connections: Vec::new(),
+            requests: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -64,6 +67,13 @@ impl Relay {
         }
     }
 
+    /// The first request of each connection that asked for a path which begins so, since the last call.
+    pub(crate) fn take_requests(&self, path: &str) -> Vec<String> {
+        let mut requests = std::mem::take(&mut self.state.lock().requests);
+        requests.retain(|request| asks_for(request, path));
+        requests
+    }
+
     /// Leads somewhere else from now on.
     pub(crate) fn lead_to(&self, target: SocketAddr) {
         let mut state = self.state.lock();
@@ -81,17 +91,21 @@ impl State {
     }
 }
 
+fn asks_for(request: &str, path: &str) -> bool {
+    request.contains(&format!(" {path}"))
+}
+
 fn connect(mut client: TcpStream, state: &Arc<Mutex<State>>) -> Option<()> {
     let mut first = [0; 16 * 1024];
     let length = client.read(&mut first).ok()?;
     let mut server = {
         // Held until both ends are known, so that nobody slips through a cut.
         let mut state = state.lock();
-        let is_asked = |path| String::from_utf8_lossy(&first).contains(&format!(" {path}"));
+        let request = String::from_utf8_lossy(&first[..length]).into_owned();
         match state.rule {
             Rule::Cut => return None,
-            Rule::Without(path) if is_asked(path) => return None,
-            _ => (),
+            Rule::Without(path) if asks_for(&request, path) => return None,
+            _ => state.requests.push(request),
         }
         let server = TcpStream::connect(state.target).ok()?;
         server.set_nodelay(true).ok()?;
