@@ -323,6 +323,7 @@ impl Auth {
             created_at: now,
             used_at: now,
             expires_at: now.plus(life).plus(SLACK),
+            access_until: access_until(grant, now),
             status_index: self.next_status_index().await?,
         };
         let refresh_hash = refresh.as_ref().map(RefreshToken::hash);
@@ -331,8 +332,8 @@ impl Auth {
 
     /// Signs an access token for a session, and hands over the refresh token that goes with it.
     ///
-    /// The token does not outlive the session: the ending of a session is forgotten after that, and so would be what
-    /// keeps the token out.
+    /// The token outlives neither the session nor what was written down with it before: the ending of a session is
+    /// forgotten after that, and so would be what keeps the token out.
     pub(crate) fn issue(
         &self,
         realm: &Realm,
@@ -343,7 +344,7 @@ impl Auth {
     ) -> Result<IssuedToken> {
         let at = self.clock.now();
         let left = session.expires_at.since(at);
-        let lifetime = grant.lifetime.min(left);
+        let lifetime = grant.lifetime.min(left).min(session.access_until.since(at));
         let mut claims: Map<String, Value> = (grant.claims)(account);
         let place = self.status_lists.as_ref().zip(session.status_index);
         if let Some(status) = place.and_then(|(lists, index)| lists.claim(index)) {
@@ -386,4 +387,9 @@ impl Auth {
         self.ended.add(ended);
         self.ended_here.notify_one();
     }
+}
+
+/// Until when an access token may live that is asked for now, for the session to know before there is one.
+pub(crate) fn access_until(grant: &Grant, now: Timestamp) -> Timestamp {
+    now.plus(grant.lifetime).plus(SLACK)
 }

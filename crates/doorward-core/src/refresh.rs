@@ -129,6 +129,8 @@ pub struct Rotation {
     pub client: Client,
     /// Until when the session may live from now on; never later than its birth plus `lifetime`.
     pub expires_at: Timestamp,
+    /// Until when the access token may live that comes with the successor.
+    pub access_until: Timestamp,
     /// The longest life of a session, from its opening.
     pub lifetime: Duration,
     /// For how long the same client may present the predecessor once more.

@@ -46,6 +46,9 @@ pub struct Session {
     pub used_at: Timestamp,
     /// After this moment no token of it can be alive.
     pub expires_at: Timestamp,
+    /// After this moment no access token of it can be alive that was handed out so far. Refresh tokens live on, and are
+    /// looked up: only until then the ending of the session has to be remembered. May be later than `expires_at`.
+    pub access_until: Timestamp,
     /// Its place in the status lists, if it took one when it was opened.
     pub status_index: Option<StatusIndex>,
 }
@@ -66,7 +69,8 @@ pub struct EndedSession {
     pub sequence: i64,
     /// Which session.
     pub session: SessionId,
-    /// When the last of its tokens is dead by age, so that it need not be remembered any longer.
+    /// When the last of its access tokens is dead by age, so that it need not be remembered any longer. May have
+    /// passed when it ends.
     pub expires_at: Timestamp,
     /// Drawn at random when it ended, and never negative: no other ending of this sequence has the same. 0 for those
     /// that ended before there were marks.

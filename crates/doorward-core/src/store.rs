@@ -127,9 +127,15 @@ pub trait Store: Send + Sync + 'static {
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
-    /// Lets a living session live until `expires_at`, if that is later, and answers it as it is then. `None` when
-    /// it has ended or expired.
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>>;
+    /// Lets a living session live until `expires_at` and its access tokens until `access_until`, if that is later, and
+    /// answers it as it is then. `None` when it has ended or expired.
+    async fn extend_session(
+        &self,
+        id: SessionId,
+        expires_at: Timestamp,
+        access_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Session>>;
     /// Ends one session of an account, if it lives. `None` when it does not (or is somebody else's).
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>>;
     /// Ends every session of an account but `keep`.
@@ -145,8 +151,8 @@ pub trait Store: Send + Sync + 'static {
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome>;
     /// The living session of that id, if it has refresh tokens.
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
-    /// Forgets sessions, and endings of sessions, whose every token is dead by age at `now`; at most `limit`
-    /// of each. The last ending is kept, so that whoever has read it finds it again. Answers how many were forgotten.
+    /// Forgets sessions whose every token is dead by age at `now`, and endings of those whose every access token is; at
+    /// most `limit` of each. The last ending is kept, so that whoever has read it finds it again. Answers how many were forgotten.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
 
     /// Reserves so many places in the status lists and answers the first of them. Nobody is given one twice.

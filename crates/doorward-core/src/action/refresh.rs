@@ -5,7 +5,7 @@
 
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
-use crate::auth::SLACK;
+use crate::auth::{SLACK, access_until};
 use crate::refresh::{RefreshToken, Rotation, RotationOutcome};
 use crate::{Auth, Error, Result};
 
@@ -56,12 +56,22 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         successor: successor.hash(),
         client: call.client.clone(),
         expires_at: now.plus(grant.idle.max(call.grant.lifetime)).plus(SLACK),
+        access_until: access_until(call.grant, now),
         lifetime: grant.lifetime,
         grace: grant.grace,
         at: now,
     };
     let session = match auth.store.rotate_refresh_token(rotation).await? {
-        RotationOutcome::Rotated(session) | RotationOutcome::Repeated(session) => session,
+        RotationOutcome::Rotated(session) => session,
+        RotationOutcome::Repeated(session) => {
+            // Nothing was written this time, and the access token is another one.
+            let until = access_until(call.grant, now);
+            let id = session.id;
+            let Some(session) = auth.store.extend_session(id, session.expires_at, until, now).await? else {
+                return Ok(Outcome::of(OutcomeKind::BadToken));
+            };
+            session
+        }
         RotationOutcome::NotCurrent { account, current } if presented.is_ancestor_of(&current, &auth.rotation) => {
             if let Some(ended) = auth.store.end_session(presented.session, account, now).await? {
                 auth.ended(&[ended]);

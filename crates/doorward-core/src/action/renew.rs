@@ -3,7 +3,7 @@
 //! The surprise: the old token lives on until its own expiry. Both name one session and die with it.
 
 use super::{Call, Carries, HasOutcome, Outcome, OutcomeKind, Table};
-use crate::auth::SLACK;
+use crate::auth::access_until;
 use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
@@ -33,9 +33,9 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         return Ok(Outcome::of(OutcomeKind::Gone));
     };
     let now = auth.clock.now();
-    let until = now.plus(call.grant.lifetime).plus(SLACK);
+    let until = access_until(call.grant, now);
     // The session has to outlive the token before the token exists.
-    let Some(session) = auth.store.extend_session(verified.session, until, now).await? else {
+    let Some(session) = auth.store.extend_session(verified.session, until, until, now).await? else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
     };
     let token = auth.issue(call.realm, call.grant, &account, &session, None)?;

@@ -22,14 +22,16 @@ use super::session::{client, session};
 const ROTATE: &str = "UPDATE sessions SET refresh_hash = $1, refresh_previous = refresh_hash, \
      refresh_rotated_at = $2, refresh_address = $3, refresh_user_agent = $4, used_at = $2, \
      expires_at = CASE WHEN expires_at >= $5 THEN expires_at WHEN created_at + $6 >= $5 THEN $5 \
-     WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END \
-     WHERE id = $7 AND refresh_hash = $8 AND expires_at > $2 AND created_at + $6 > $2 \
-     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
+     WHEN created_at + $6 >= expires_at THEN created_at + $6 ELSE expires_at END, \
+     access_until = GREATEST(COALESCE(access_until, expires_at), $7) \
+     WHERE id = $8 AND refresh_hash = $9 AND expires_at > $2 AND created_at + $6 > $2 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
 const CURRENT: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
-     refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, refresh_user_agent FROM sessions \
+     COALESCE(access_until, expires_at), refresh_hash, refresh_previous, refresh_rotated_at, refresh_address, \
+     refresh_user_agent FROM sessions \
      WHERE id = $1 AND refresh_hash IS NOT NULL AND expires_at > $2 AND created_at + $3 > $2";
 const REFRESHABLE: &str = "SELECT s.id, s.account, s.address, s.user_agent, s.created_at, s.used_at, s.expires_at, \
-     s.status_index, s.refresh_hash, r.id, r.name FROM sessions s \
+     s.status_index, COALESCE(s.access_until, s.expires_at), s.refresh_hash, r.id, r.name FROM sessions s \
      JOIN accounts a ON a.id = s.account JOIN realms r ON r.id = a.realm \
      WHERE s.id = $1 AND s.refresh_hash IS NOT NULL AND s.expires_at > $2";
 
@@ -46,6 +48,7 @@ pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationO
                 &rotation.client.user_agent,
                 &rotation.expires_at.0,
                 &lifetime,
+                &rotation.access_until.0,
                 &rotation.session.0,
                 &rotation.presented.as_slice(),
             ],
@@ -60,7 +63,7 @@ pub(super) async fn rotate(link: &Link, rotation: &Rotation) -> Result<RotationO
     let Some(row) = found else {
         return Ok(RotationOutcome::Unknown);
     };
-    let (session, current) = (session(&row)?, row::bytes(&row, 8)?);
+    let (session, current) = (session(&row)?, row::bytes(&row, 9)?);
     Ok(rotation.not_current(session, current, last_rotation(&row)?.as_ref()))
 }
 
@@ -70,22 +73,22 @@ pub(super) async fn refreshable(readers: &Readers, id: SessionId, now: Timestamp
     Ok(row::maybe(rows.first(), |row| {
         Ok(Refreshable {
             session: session(row)?,
-            current: row::bytes(row, 8)?,
+            current: row::bytes(row, 9)?,
             realm: Realm {
-                id: RealmId(row.try_get(9)?),
-                name: row.try_get(10)?,
+                id: RealmId(row.try_get(10)?),
+                name: row.try_get(11)?,
             },
         })
     })?)
 }
 
 fn last_rotation(row: &Row) -> Result<Option<LastRotation>, Fault> {
-    let (Some(previous), Some(at)) = (row::maybe_bytes(row, 9)?, row.try_get::<_, Option<i64>>(10)?) else {
+    let (Some(previous), Some(at)) = (row::maybe_bytes(row, 10)?, row.try_get::<_, Option<i64>>(11)?) else {
         return Ok(None);
     };
     Ok(Some(LastRotation {
         previous,
         at: Timestamp(at),
-        client: client(row, 11)?,
+        client: client(row, 12)?,
     }))
 }

@@ -30,22 +30,26 @@ use super::row;
 // it wait for such a change in flight and look again, and makes such a change wait until the session is there
 // to be ended.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
-     refresh_hash, status_index) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM accounts \
-     WHERE id = $9 AND disabled_at IS NULL AND password_hash = $10 FOR SHARE";
+     refresh_hash, status_index, access_until) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $9 FROM accounts \
+     WHERE id = $10 AND disabled_at IS NULL AND password_hash = $11 FOR SHARE";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
-const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index FROM sessions \
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
+     COALESCE(access_until, expires_at) FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1 \
-     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, \
+     access_until = GREATEST(COALESCE(access_until, expires_at), $3) WHERE id = $4 AND expires_at > $1 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
+// The ending is remembered until the last access token is dead by age: `LEAST` passes over what is not known.
 const END: &str = "WITH gone AS ( \
-         DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at, status_index \
+         DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 \
+         RETURNING id, LEAST(expires_at, access_until) AS remember_until, status_index \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + 1 WHERE id = 1 AND EXISTS (SELECT 1 FROM gone) \
          RETURNING last_sequence \
      ) \
      INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
-     SELECT taken.last_sequence, gone.id, gone.expires_at, gone.status_index, \
+     SELECT taken.last_sequence, gone.id, gone.remember_until, gone.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN gone \
      RETURNING sequence, session, expires_at, mark";
 // As END for many sessions, of any accounts. Those that somebody else holds are left to a later END, so that this
@@ -54,29 +58,31 @@ const END_MANY: &str = "WITH gone AS ( \
          DELETE FROM sessions WHERE id = ANY (ARRAY( \
              SELECT s.id FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS asked (id, account, at) \
              JOIN sessions s ON s.id = asked.id AND s.account = asked.account AND s.expires_at > asked.at \
-             FOR UPDATE OF s SKIP LOCKED)) RETURNING id, expires_at, status_index \
+             FOR UPDATE OF s SKIP LOCKED)) \
+         RETURNING id, LEAST(expires_at, access_until) AS remember_until, status_index \
      ), living AS ( \
-         SELECT id, expires_at, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
+         SELECT id, remember_until, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
      INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index, \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
 // What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
 const END_ALL: &str = "WITH gone AS ( \
-         DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index \
+         DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
+         RETURNING id, expires_at, LEAST(expires_at, access_until) AS remember_until, status_index \
      ), living AS ( \
-         SELECT id, expires_at, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
+         SELECT id, remember_until, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
          WHERE expires_at > $3 \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
      ) \
      INSERT INTO ended_sessions (sequence, session, expires_at, status_index, mark) \
-     SELECT taken.last_sequence - living.place + 1, living.id, living.expires_at, living.status_index, \
+     SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
@@ -107,6 +113,7 @@ pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &Password
                 &session.client.user_agent,
                 &new.refresh_hash.as_ref().map(<[u8; 32]>::as_slice),
                 &session.status_index.map(|index| index.0),
+                &session.access_until.0,
                 &session.account.0,
                 &password_hash.expose(),
             ],
@@ -127,10 +134,12 @@ pub(super) async fn list(readers: &Readers, account: AccountId, now: Timestamp, 
 pub(super) async fn extend(
     link: &Link,
     id: SessionId,
-    expires_at: Timestamp,
+    (expires_at, access_until): (Timestamp, Timestamp),
     now: Timestamp,
 ) -> Result<Option<Session>, Fault> {
-    let extended = link.maybe(EXTEND, &[&now.0, &expires_at.0, &id.0]).await?;
+    let extended = link
+        .maybe(EXTEND, &[&now.0, &expires_at.0, &access_until.0, &id.0])
+        .await?;
     row::maybe(extended.as_ref(), session)
 }
 
@@ -216,6 +225,7 @@ pub(super) fn session(row: &Row) -> Result<Session, Fault> {
         used_at: Timestamp(row.try_get(5)?),
         expires_at: Timestamp(row.try_get(6)?),
         status_index: row.try_get::<_, Option<i64>>(7)?.map(StatusIndex),
+        access_until: Timestamp(row.try_get(8)?),
     })
 }
 

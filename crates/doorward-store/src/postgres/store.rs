@@ -130,8 +130,15 @@ impl Store for Postgres {
         session::list(&self.readers, account, now, limit).await
     }
 
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>> {
-        self.write(|link| async move { session::extend(&link, id, expires_at, now).await })
+    async fn extend_session(
+        &self,
+        id: SessionId,
+        expires_at: Timestamp,
+        access_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Session>> {
+        let until = (expires_at, access_until);
+        self.write(|link| async move { session::extend(&link, id, until, now).await })
             .await
     }
 

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_clients.sql"),
     include_str!("migrations/0003_status_list.sql"),
     include_str!("migrations/0004_ending_marks.sql"),
+    include_str!("migrations/0005_access_until.sql"),
 ];
 
 /// `door` in ASCII: the mark of a database of ours in its header.

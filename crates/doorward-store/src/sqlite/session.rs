@@ -18,18 +18,21 @@ use super::sql_limit;
 
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
-     refresh_hash, status_index) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM accounts \
-     WHERE id = $9 AND disabled_at IS NULL AND password_hash = $10";
-const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index FROM sessions \
+     refresh_hash, status_index, access_until) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $9 FROM accounts \
+     WHERE id = $10 AND disabled_at IS NULL AND password_hash = $11";
+const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
+     COALESCE(access_until, expires_at) FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $3 AND expires_at > $1 \
-     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index";
-const END: &str =
-    "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 RETURNING id, expires_at, status_index";
-const END_ALL: &str =
-    "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 RETURNING id, expires_at, status_index";
+     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, \
+     access_until = max(COALESCE(access_until, expires_at), $3) WHERE id = $4 AND expires_at > $1 \
+     RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
+// The ending is remembered until the last access token is dead by age.
+const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 \
+     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index";
+const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
+     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index";
 const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) \
      VALUES ($1, $2, $3, random() & 9007199254740991) RETURNING sequence, session, expires_at, mark";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
@@ -66,6 +69,7 @@ pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &Pa
         session.client.user_agent,
         new.refresh_hash,
         session.status_index.map(|index| index.0),
+        session.access_until.0,
         session.account.0.as_bytes(),
         password_hash.expose(),
     ])?;
@@ -92,10 +96,10 @@ pub(super) fn list(
 pub(super) fn extend(
     connection: &Connection,
     id: SessionId,
-    expires_at: Timestamp,
+    (expires_at, access_until): (Timestamp, Timestamp),
     now: Timestamp,
 ) -> rusqlite::Result<Option<Session>> {
-    let row = params![now.0, expires_at.0, id.0.as_bytes()];
+    let row = params![now.0, expires_at.0, access_until.0, id.0.as_bytes()];
     connection.prepare_cached(EXTEND)?.query_row(row, session).optional()
 }
 
@@ -143,11 +147,12 @@ pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> ru
 struct Removed {
     id: SessionId,
     expires_at: Timestamp,
+    remember_until: Timestamp,
     status_index: Option<i64>,
 }
 
 fn remember(connection: &Connection, removed: &Removed) -> rusqlite::Result<EndedSession> {
-    let row = params![removed.id.0.as_bytes(), removed.expires_at.0, removed.status_index];
+    let row = params![removed.id.0.as_bytes(), removed.remember_until.0, removed.status_index];
     connection.prepare_cached(REMEMBER)?.query_row(row, ending)
 }
 
@@ -164,7 +169,8 @@ fn removed(row: &Row<'_>) -> rusqlite::Result<Removed> {
     Ok(Removed {
         id: SessionId(Uuid::from_bytes(row.get(0)?)),
         expires_at: Timestamp(row.get(1)?),
-        status_index: row.get(2)?,
+        remember_until: Timestamp(row.get(2)?),
+        status_index: row.get(3)?,
     })
 }
 
@@ -178,6 +184,7 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         used_at: Timestamp(row.get(5)?),
         expires_at: Timestamp(row.get(6)?),
         status_index: row.get::<_, Option<i64>>(7)?.map(StatusIndex),
+        access_until: Timestamp(row.get(8)?),
     })
 }
 

@@ -120,10 +120,15 @@ impl Store for Sqlite {
         self.readers.read(|db| session::list(db, account, now, limit))
     }
 
-    async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>> {
-        self.writer
-            .write(move |db| session::extend(db, id, expires_at, now))
-            .await
+    async fn extend_session(
+        &self,
+        id: SessionId,
+        expires_at: Timestamp,
+        access_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Session>> {
+        let until = (expires_at, access_until);
+        self.writer.write(move |db| session::extend(db, id, until, now)).await
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {

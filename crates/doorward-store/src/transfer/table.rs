@@ -113,6 +113,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("refresh_address", Kind::Text),
             ("refresh_user_agent", Kind::Text),
             ("status_index", Kind::Integer),
+            ("access_until", Kind::Integer),
         ],
         key: &[0],
     },

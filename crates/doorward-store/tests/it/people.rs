@@ -14,6 +14,9 @@ pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// How long a session of these people lives, in milliseconds.
 pub const HOUR: i64 = 3_600_000;
 
+/// A minute of it.
+pub const MINUTE: i64 = 60_000;
+
 /// So many milliseconds after [`NOW`].
 pub fn later(milliseconds: i64) -> Timestamp {
     Timestamp(NOW.0 + milliseconds)
@@ -50,7 +53,7 @@ pub fn person(realm: &Realm, email: &str) -> NewAccount {
     }
 }
 
-/// A session from [`NOW`] for an [`HOUR`], without refresh tokens.
+/// A session from [`NOW`] for an [`HOUR`], and so its access token, without refresh tokens.
 pub fn session(account: AccountId) -> NewSession {
     let session = Session {
         id: SessionId(random::uuid(NOW).unwrap()),
@@ -59,6 +62,7 @@ pub fn session(account: AccountId) -> NewSession {
         created_at: NOW,
         used_at: NOW,
         expires_at: later(HOUR),
+        access_until: later(HOUR),
         status_index: None,
     };
     NewSession {

@@ -162,6 +162,7 @@ fn rotation(session: SessionId, client_number: u8) -> Rotation {
         successor: [1; 32],
         client: client(client_number),
         expires_at: later(7_200_000),
+        access_until: later(900_000),
         lifetime: Duration::from_hours(24),
         grace: Duration::from_secs(10),
         at: NOW,

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_postgres::{Client, NoTls};
 
 use super::engine::{Fresh, fresh, server};
-use crate::people::{NOW, register, sign_in};
+use crate::people::{HOUR, NOW, later, register, sign_in};
 
 /// A connection beside the store.
 async fn another_node(db: &Fresh) -> Client {
@@ -218,4 +218,35 @@ async fn a_session_that_somebody_holds_keeps_nobody_else_waiting() {
     assert!(!waiting.is_finished());
     node.batch_execute("COMMIT").await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().sequence, 2);
+}
+
+/// Nobody wrote down how long their access tokens live.
+#[tokio::test]
+async fn the_ending_of_an_older_session_is_remembered_as_long_as_it_would_have_lived() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let old = "UPDATE sessions SET access_until = NULL";
+    for way in 0..3 {
+        let sid = sign_in(&*db, ann).await;
+        db.database.sql(old);
+        let listed = db.list_sessions(ann, NOW, 1).await.unwrap();
+        assert_eq!(listed[0].access_until, later(HOUR));
+        let ended = match way {
+            0 => db.end_session(sid, ann, NOW).await.unwrap().unwrap(),
+            1 => db.end_sessions(ann, None, NOW).await.unwrap()[0],
+            _ => {
+                let until = later(HOUR + 5);
+                let extended = db
+                    .extend_session(sid, later(2 * HOUR), NOW, NOW)
+                    .await
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(extended.access_until, later(HOUR), "as before, until more is asked for");
+                let extended = db.extend_session(sid, NOW, until, NOW).await.unwrap().unwrap();
+                assert_eq!(extended.access_until, until);
+                continue;
+            }
+        };
+        assert_eq!((ended.session, ended.expires_at), (sid, later(HOUR)));
+    }
 }

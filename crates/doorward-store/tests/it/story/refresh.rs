@@ -10,7 +10,7 @@ use doorward_core::session::{Client, Session, SessionId};
 use doorward_core::store::Store;
 
 use super::super::engine::{Fresh, fresh};
-use crate::people::{HOUR, NOW, client, first_hash, later, register, session};
+use crate::people::{HOUR, MINUTE, NOW, client, first_hash, later, register, session};
 
 const GRACE: Duration = Duration::from_secs(10);
 const DAY: i64 = 24 * HOUR;
@@ -28,6 +28,7 @@ fn present(session: SessionId, generation: u8) -> Rotation {
         successor: token(generation + 1),
         client: client(1),
         expires_at: later(2 * HOUR),
+        access_until: later(HOUR),
         lifetime: Duration::from_hours(24),
         grace: GRACE,
         at: NOW,
@@ -295,6 +296,26 @@ async fn a_session_lives_on_to_the_end_of_its_longest_life() {
             "{lifetime:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_session_knows_how_long_its_access_tokens_live() {
+    let db = fresh().await;
+    let (account, sid) = refreshable(&db).await;
+    // What is asked for, and what comes of it: never earlier than before.
+    for (generation, (asked, expected)) in (0..).zip([(HOUR + 5, HOUR + 5), (MINUTE, HOUR + 5), (HOUR + 9, HOUR + 9)]) {
+        let rotation = Rotation {
+            access_until: later(asked),
+            ..present(sid, generation)
+        };
+        assert_eq!(rotated(&*db, rotation).await.access_until, later(expected));
+    }
+    let seen = repeated(&*db, present(sid, 2)).await;
+    assert_eq!(seen.access_until, later(HOUR + 9), "a repetition writes nothing");
+    let found = db.refreshable(sid, NOW).await.unwrap().unwrap();
+    assert_eq!(found.session.access_until, later(HOUR + 9));
+    let ended = db.end_session(sid, account, NOW).await.unwrap().unwrap();
+    assert_eq!(ended.expires_at, later(HOUR + 9));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use doorward_core::random;
 use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
+use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
 
 #[tokio::test]
 async fn a_session_opens_only_for_the_password_that_was_checked() {
@@ -57,7 +57,7 @@ async fn living_sessions_are_listed_the_last_used_first() {
     );
     for (id, at) in [(b, 1), (c, 2), (a, 3)] {
         assert!(
-            db.extend_session(id, later(HOUR + at), later(at))
+            db.extend_session(id, later(HOUR + at), NOW, later(at))
                 .await
                 .unwrap()
                 .is_some()
@@ -87,13 +87,18 @@ async fn a_session_is_extended_and_never_shortened() {
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
     let sid = sign_in(&*db, ann).await;
     for (asked, at, expected) in [(2 * HOUR, 5, 2 * HOUR), (HOUR, 6, 2 * HOUR)] {
-        assert!(db.extend_session(sid, later(asked), later(at)).await.unwrap().is_some());
+        assert!(
+            db.extend_session(sid, later(asked), NOW, later(at))
+                .await
+                .unwrap()
+                .is_some()
+        );
         let listed = db.list_sessions(ann, NOW, 1).await.unwrap();
         assert_eq!((listed[0].used_at, listed[0].expires_at), (later(at), later(expected)));
         assert_eq!(listed[0].created_at, NOW);
     }
     assert!(
-        db.extend_session(sid, later(9 * HOUR), later(2 * HOUR))
+        db.extend_session(sid, later(9 * HOUR), NOW, later(2 * HOUR))
             .await
             .unwrap()
             .is_none(),
@@ -101,11 +106,19 @@ async fn a_session_is_extended_and_never_shortened() {
     );
     db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(
-        db.extend_session(sid, later(9 * HOUR), NOW).await.unwrap().is_none(),
+        db.extend_session(sid, later(9 * HOUR), NOW, NOW)
+            .await
+            .unwrap()
+            .is_none(),
         "it has ended"
     );
     let unknown = SessionId(random::uuid(NOW).unwrap());
-    assert!(db.extend_session(unknown, later(HOUR), NOW).await.unwrap().is_none());
+    assert!(
+        db.extend_session(unknown, later(HOUR), NOW, NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -127,6 +140,45 @@ async fn a_session_ends_once_and_for_its_owner_alone() {
     assert_eq!(living(&*db, ann).await, [second]);
     let two = db.end_session(second, ann, NOW).await.unwrap().unwrap();
     assert!(two.sequence > one.sequence);
+}
+
+/// However it ends: as long as its last access token may live, and not until no refresh token could be used.
+#[tokio::test]
+async fn an_ending_is_remembered_for_as_long_as_access_tokens_live() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    // What the first token needs, what the second one does, and what comes of it.
+    for (first, second, expected) in [
+        (15, None, 15),
+        (15, Some(25), 25),
+        (25, Some(15), 25),
+        (15, Some(90), 60),
+    ] {
+        for way in 0..3 {
+            let mut new = session(ann);
+            new.session.access_until = later(first * MINUTE);
+            let id = new.session.id;
+            assert!(db.open_session(new, &first_hash()).await.unwrap());
+            if let Some(second) = second {
+                let until = later(second * MINUTE);
+                let extended = db.extend_session(id, later(1), until, NOW).await.unwrap().unwrap();
+                assert_eq!(extended.access_until, later(first.max(second) * MINUTE));
+                assert_eq!(extended.expires_at, later(HOUR));
+            }
+            let listed = db.list_sessions(ann, NOW, 1).await.unwrap();
+            assert_eq!(listed[0].access_until, later(first.max(second.unwrap_or(0)) * MINUTE));
+            let ended = match way {
+                0 => db.end_session(id, ann, NOW).await.unwrap().unwrap(),
+                1 => db.end_sessions(ann, None, NOW).await.unwrap()[0],
+                _ => db
+                    .replace_password(ann, None, first_hash(), None, NOW)
+                    .await
+                    .unwrap()
+                    .unwrap()[0],
+            };
+            assert_eq!((ended.session, ended.expires_at), (id, later(expected * MINUTE)));
+        }
+    }
 }
 
 #[tokio::test]
@@ -181,7 +233,7 @@ async fn only_what_is_dead_by_age_is_forgotten_and_no_more_than_asked() {
                 mut session,
                 refresh_hash,
             } = session(ann);
-            session.expires_at = later(hours * HOUR);
+            (session.expires_at, session.access_until) = (later(hours * HOUR), later(hours * HOUR));
             let id = session.id;
             assert!(
                 db.open_session(NewSession { session, refresh_hash }, &first_hash())

@@ -45,7 +45,11 @@ async fn a_session_takes_its_place_along() {
     let place_of = |id| listed.iter().find(|session| session.id == id).unwrap().status_index;
     assert_eq!(place_of(ids[0]), Some(StatusIndex(3)));
     assert_eq!(place_of(without), None);
-    let extended = db.extend_session(ids[1], later(2 * HOUR), NOW).await.unwrap().unwrap();
+    let extended = db
+        .extend_session(ids[1], later(2 * HOUR), later(2 * HOUR), NOW)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((extended.id, extended.expires_at), (ids[1], later(2 * HOUR)));
     assert_eq!(extended.status_index, Some(StatusIndex(4)));
 

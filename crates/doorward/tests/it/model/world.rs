@@ -12,14 +12,16 @@ use doorward_core::password::PasswordPolicy;
 use doorward_core::realm::Realm;
 use doorward_core::secret::Secret;
 use doorward_core::session::Client;
+use doorward_core::store::Store;
 use doorward_core::throttle::{Throttle, ThrottleConfig};
 use doorward_core::token::Presented;
 use doorward_core::{Auth, Clock, Policy, Timestamp, random};
 
 mod acts;
 
-/// The life of an access token, of an unused refresh token, of a session, and the time for using one twice.
-const TOKEN: Duration = Duration::from_secs(15 * 60);
+/// The life of an access token in each of two contracts, of an unused refresh token, of a session, and the time for
+/// using one twice.
+const TOKENS: [Duration; 2] = [Duration::from_mins(15), Duration::from_mins(40)];
 const IDLE: Duration = Duration::from_secs(30 * 60);
 const SESSION: Duration = Duration::from_secs(2 * 60 * 60);
 const GRACE: Duration = Duration::from_secs(10);
@@ -52,8 +54,9 @@ struct Token {
 
 pub(super) struct World {
     pub(super) auth: Arc<Auth>,
+    store: Arc<dyn Store>,
     realm: Realm,
-    grant: Grant,
+    grants: [Grant; 2],
     people: [Option<Person>; 2],
     sessions: Vec<Session>,
     tokens: Vec<Token>,
@@ -67,37 +70,43 @@ impl Drop for World {
     }
 }
 
+/// The rules over a store, as a server has them that has just started.
+async fn open(store: Arc<dyn Store>, clock: Clock) -> Arc<Auth> {
+    let scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
+    let config = HasherConfig {
+        scheme,
+        threads: 1,
+        ..HasherConfig::default()
+    };
+    let throttle = ThrottleConfig {
+        enabled: false,
+        ..ThrottleConfig::default()
+    };
+    let parts = Parts {
+        store,
+        hasher: Hasher::start(config, clock.clone()).unwrap(),
+        throttle: Throttle::new(throttle, clock.clone()),
+        clock,
+    };
+    let policy = Policy {
+        status_lists: None,
+        issuer: "model".into(),
+        shared_secret: None,
+        hide_accounts: false,
+        passwords: Arc::new(PasswordPolicy::default()),
+        key_overlap: SESSION,
+    };
+    Arc::new(Auth::open(parts, policy).await.unwrap())
+}
+
 impl World {
     pub(super) async fn new() -> Self {
         let name = random::uuid(Timestamp(0)).unwrap();
         let folder = std::env::temp_dir().join(format!("doorward-model-{name}"));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Clock::manual(Timestamp(1_800_000_000_500));
-        let scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
-        let config = HasherConfig {
-            scheme,
-            threads: 1,
-            ..HasherConfig::default()
-        };
-        let throttle = ThrottleConfig {
-            enabled: false,
-            ..ThrottleConfig::default()
-        };
-        let parts = Parts {
-            store: doorward_store::open_sqlite(folder.join("model.db")).await.unwrap(),
-            hasher: Hasher::start(config, clock.clone()).unwrap(),
-            throttle: Throttle::new(throttle, clock.clone()),
-            clock,
-        };
-        let policy = Policy {
-            status_lists: None,
-            issuer: "model".into(),
-            shared_secret: None,
-            hide_accounts: false,
-            passwords: Arc::new(PasswordPolicy::default()),
-            key_overlap: SESSION,
-        };
-        let auth = Arc::new(Auth::open(parts, policy).await.unwrap());
+        let store: Arc<dyn Store> = doorward_store::open_sqlite(folder.join("model.db")).await.unwrap();
+        let auth = open(Arc::clone(&store), clock).await;
         let refresh = RefreshGrant {
             idle: IDLE,
             lifetime: SESSION,
@@ -106,11 +115,12 @@ impl World {
         Self {
             realm: auth.realm("main").await.unwrap(),
             auth,
-            grant: Grant {
-                lifetime: TOKEN,
+            store,
+            grants: TOKENS.map(|lifetime| Grant {
+                lifetime,
                 refresh: Some(refresh),
                 claims: Box::new(|_| serde_json::Map::new()),
-            },
+            }),
             people: [None, None],
             sessions: Vec::new(),
             tokens: Vec::new(),
@@ -127,14 +137,41 @@ impl World {
         self.auth.clock().now()
     }
 
+    /// All that a server remembers is what the database has.
+    pub(super) async fn restart(&mut self) {
+        self.auth = open(Arc::clone(&self.store), self.auth.clock().clone()).await;
+    }
+
+    /// When the last token dies by age, in whole seconds.
+    pub(super) fn last_expiry(&self) -> i64 {
+        self.tokens.iter().map(|token| token.expires).max().unwrap()
+    }
+
+    /// How many endings the database remembers.
+    pub(super) async fn endings(&self) -> usize {
+        self.store.ended_sessions(0, usize::MAX).await.unwrap().len()
+    }
+
     async fn run(&self, action: Action, token: Option<usize>, fields: &[(Input, String)], opens: bool) -> Outcome {
+        self.run_in(0, action, token, fields, opens).await
+    }
+
+    /// Through one of the contracts.
+    async fn run_in(
+        &self,
+        contract: usize,
+        action: Action,
+        token: Option<usize>,
+        fields: &[(Input, String)],
+        opens: bool,
+    ) -> Outcome {
         let mut inputs = Inputs::new(false);
         for (input, text) in fields {
             inputs.push(*input, "", Given::Text(Secret::new(text.clone())));
         }
         let call = Call {
             realm: &self.realm,
-            grant: &self.grant,
+            grant: &self.grants[contract],
             wants_token: opens,
             reauthenticate: true,
             presented: Presented(token.map(|token| self.tokens[token].text.clone()).into_iter().collect()),
@@ -156,13 +193,13 @@ impl World {
             refresh: vec![issued.refresh.clone().unwrap()],
             rotated: None,
         });
-        self.issued(self.sessions.len() - 1, outcome);
+        self.issued(self.sessions.len() - 1, 0, outcome);
     }
 
     /// A token that the server has just made for a session.
-    fn issued(&mut self, session: usize, outcome: &Outcome) {
+    fn issued(&mut self, session: usize, contract: usize, outcome: &Outcome) {
         let now = self.now();
-        let life = TOKEN.min(self.sessions[session].expires.since(now));
+        let life = TOKENS[contract].min(self.sessions[session].expires.since(now));
         self.tokens.push(Token {
             text: outcome.carried.token.as_ref().unwrap().access.clone(),
             session,
@@ -264,21 +301,21 @@ impl World {
         }
     }
 
-    pub(super) async fn renew(&mut self, number: usize) {
+    pub(super) async fn renew(&mut self, number: usize, contract: usize) {
         let Some((token, expected)) = self.pick(number) else {
             return;
         };
-        let outcome = self.run(Action::Renew, Some(token), &[], false).await;
+        let outcome = self.run_in(contract, Action::Renew, Some(token), &[], false).await;
         assert_eq!(outcome.kind, expected);
         if expected == OutcomeKind::Ok {
             let session = self.tokens[token].session;
             let expires = &mut self.sessions[session].expires;
-            *expires = (*expires).max(self.auth.clock().now().plus(TOKEN).plus(SLACK));
-            self.issued(session, &outcome);
+            *expires = (*expires).max(self.auth.clock().now().plus(TOKENS[contract]).plus(SLACK));
+            self.issued(session, contract, &outcome);
         }
     }
 
-    pub(super) async fn refresh(&mut self, number: usize, age: usize) {
+    pub(super) async fn refresh(&mut self, number: usize, age: usize, contract: usize) {
         let Some(index) = number.checked_rem(self.sessions.len()) else {
             return;
         };
@@ -294,7 +331,7 @@ impl World {
             _ => OutcomeKind::Reused,
         };
         let outcome = self
-            .run(Action::Refresh, None, &[(Input::RefreshToken, text)], false)
+            .run_in(contract, Action::Refresh, None, &[(Input::RefreshToken, text)], false)
             .await;
         assert_eq!(outcome.kind, expected);
         let session = &mut self.sessions[index];
@@ -304,7 +341,9 @@ impl World {
                 if age == 0 {
                     session.refresh.push(successor);
                     session.rotated = Some(now);
-                    session.expires = session.expires.max(now.plus(IDLE).plus(SLACK).min(cap));
+                    session.expires = session
+                        .expires
+                        .max(now.plus(IDLE.max(TOKENS[contract])).plus(SLACK).min(cap));
                 } else {
                     assert_eq!(
                         successor.expose(),
@@ -312,7 +351,7 @@ impl World {
                         "the same successor"
                     );
                 }
-                self.issued(index, &outcome);
+                self.issued(index, contract, &outcome);
             }
             OutcomeKind::Reused => session.alive = false,
             _ => {}
