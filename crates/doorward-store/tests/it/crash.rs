@@ -10,6 +10,7 @@
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdout};
 use std::sync::Arc;
+use std::time::Duration;
 
 use doorward_core::account::AccountId;
 use doorward_core::identifier::Canonical;
@@ -19,6 +20,7 @@ use doorward_core::store::{Store, Written};
 use doorward_core::{Error, random};
 use doorward_store::open_sqlite;
 use rusqlite::Connection;
+use tokio::time::sleep;
 
 use crate::engine::Folder;
 use crate::people::{NOW, find, person, session};
@@ -31,6 +33,10 @@ const WRITERS: usize = 16;
 
 /// Where a writer stops if nobody kills it.
 const MAX_WRITES: usize = 20_000;
+
+/// How soon who was refused comes back. All of them without a pause would leave a server that comes back nothing of the
+/// machine, and be through with their writes before it is there.
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// One thing that the process has said it did.
 pub enum Acknowledged {
@@ -83,7 +89,10 @@ async fn write_one_after_the_other(store: Arc<dyn Store>, realm: Realm) {
         match store.create_account(new, Some(first)).await {
             Ok(Written::Done(_)) => acknowledge(&format!("+account {email} {id}")),
             // The server has gone away; nobody was promised anything.
-            Err(Error::Unavailable(_)) => continue,
+            Err(Error::Unavailable(_)) => {
+                sleep(PAUSE).await;
+                continue;
+            }
             other => panic!("{other:?}"),
         }
         match store.end_session(sid, id, NOW).await {

@@ -11,9 +11,11 @@ use doorward_core::identifier::Canonical;
 use doorward_core::store::{Store, Written};
 use doorward_store::{PostgresOptions, open_postgres};
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::engine::{self, fresh};
 use super::server::Server;
+use crate::crash::PAUSE;
 use crate::people::{NOW, find, first_hash, person, register, session, sign_in};
 
 fn is_unavailable<T>(answer: &Result<T, Error>) -> bool {
@@ -82,7 +84,10 @@ async fn a_restart_loses_nothing_that_was_acknowledged() {
                 match store.create_account(person(&realm, &email), None).await {
                     Ok(Written::Done(_)) => acknowledged.push(email),
                     // One that waits for a connection while the server is away may never be refused.
-                    Err(Error::Unavailable(_)) => continue,
+                    Err(Error::Unavailable(_)) => {
+                        sleep(PAUSE).await;
+                        continue;
+                    }
                     other => panic!("{other:?}"),
                 }
                 if is_over {
