@@ -1,8 +1,8 @@
 //! Access tokens: the one module that signs and verifies them (RFC 7519, RFC 8725, RFC 9068).
 //!
 //! It is strict where the library is lenient: the header has exactly `alg`, `kid` and `typ`, the algorithm
-//! is the key's, and every claim relied on is present and of its type. The surprise: a token that verified
-//! is remembered under its SHA-256, so that the next check costs a look-up instead of a signature.
+//! is the key's, and every claim relied on is present and of its type. The surprise: a token that verified, or was
+//! signed here, is remembered under its SHA-256, so that the next check costs a look-up instead of a signature.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::{Error, Result, Timestamp, random, status_list};
 pub const MAX_TOKEN: usize = 8 * 1024;
 /// The most tokens of one request that are tried (a header and a few cookies).
 pub const MAX_PRESENTED: usize = 8;
-/// How many verified tokens are remembered, at about 200 bytes each.
+/// How many tokens are remembered, verified or signed here, at about 200 bytes each.
 const REMEMBERED: usize = 100_000;
 /// The `typ` of an access token (RFC 9068 section 2.1).
 const TYP: &str = "at+jwt";
@@ -87,11 +87,14 @@ pub struct NewToken<'a> {
     pub claims: Map<String, Value>,
 }
 
+/// The SHA-256 of a token, under which it is remembered.
+type Fingerprint = [u8; 32];
+
 /// Signs and verifies access tokens.
 pub struct Tokens {
     issuer: String,
     ring: ArcSwap<KeyRing>,
-    remembered: Cache<[u8; 32], Arc<Verified>>,
+    remembered: Cache<Fingerprint, Arc<Verified>>,
 }
 
 #[derive(Deserialize)]
@@ -136,26 +139,41 @@ impl Tokens {
         self.remembered.clear();
     }
 
-    /// How many verified tokens are remembered.
+    /// How many tokens are remembered: those that verified, and those that were signed here.
     pub fn remembered(&self) -> usize {
         self.remembered.len()
     }
 
-    /// Signs a token.
+    /// Signs a token, and remembers it as if it had been verified: the claims that are relied on are the ones written
+    /// here, whatever the contract's own are called.
     ///
     /// # Errors
     /// When there are no random bytes or the key cannot sign.
     pub fn sign(&self, new: NewToken<'_>) -> Result<Secret> {
         let lifetime = i64::try_from(new.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let expires_at = new.at.seconds().saturating_add(lifetime);
         let mut claims = new.claims;
+        // The one that we read and do not write.
+        claims.shift_remove("nbf");
         claims.insert("iss".into(), self.issuer.clone().into());
         claims.insert("aud".into(), new.realm.name.clone().into());
         claims.insert("sub".into(), new.account.to_string().into());
         claims.insert("sid".into(), new.session.to_string().into());
         claims.insert("jti".into(), URL_SAFE_NO_PAD.encode(random::bytes::<16>()?).into());
         claims.insert("iat".into(), new.at.seconds().into());
-        claims.insert("exp".into(), new.at.seconds().saturating_add(lifetime).into());
-        self.signed(TYP, &claims, new.at)
+        claims.insert("exp".into(), expires_at.into());
+        let ring = self.ring();
+        let token = signed(&ring, TYP, &claims, new.at)?;
+        if token.expose().len() <= MAX_TOKEN {
+            let verified = Verified {
+                account: new.account,
+                session: new.session,
+                expires_at: Timestamp(expires_at.saturating_mul(1000)),
+                audience: new.realm.name.as_str().into(),
+            };
+            self.remember(fingerprint(token.expose()), &Arc::new(verified), &ring);
+        }
+        Ok(token)
     }
 
     /// Signs a status list, of which this is the address and these are the bits (draft-ietf-oauth-status-list-21
@@ -171,21 +189,17 @@ impl Tokens {
         claims.insert("exp".into(), at.plus(status_list::LIFETIME).seconds().into());
         claims.insert("ttl".into(), status_list::TTL.as_secs().into());
         claims.insert("status_list".into(), json!({"bits": 1, "lst": bits}));
-        self.signed(STATUS_LIST_TYP, &claims, at)
+        signed(&self.ring(), STATUS_LIST_TYP, &claims, at)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that signs")]
-    fn signed(&self, typ: &str, claims: &Map<String, Value>, at: Timestamp) -> Result<Secret> {
-        let ring = self.ring.load();
-        let key = ring
-            .signer(at)
-            .ok_or_else(|| Error::internal("there is no signing key"))?;
-        let mut header = Header::new(key.algorithm);
-        header.typ = Some(typ.into());
-        header.kid = Some(key.id.0.clone());
-        jsonwebtoken::encode(&header, claims, &key.sign)
-            .map(Secret::new)
-            .map_err(Error::internal)
+    /// Remembers a token that is good by a key of this ring, unless another ring has taken its place meanwhile: what
+    /// is forgotten with a ring must not come back after it.
+    fn remember(&self, token: Fingerprint, verified: &Arc<Verified>, ring: &Arc<KeyRing>) {
+        self.remembered.insert(token, Arc::clone(verified));
+        // Asked afterwards: a ring that comes after this forgets everything by itself.
+        if !Arc::ptr_eq(ring, &self.ring.load()) {
+            self.remembered.remove(&token);
+        }
     }
 
     /// Verifies a token, of whatever realm. Why one is refused is nobody's business.
@@ -194,13 +208,13 @@ impl Tokens {
         if token.len() > MAX_TOKEN {
             return None;
         }
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        let verified = match self.remembered.get(&hash) {
+        let fingerprint = fingerprint(token);
+        let verified = match self.remembered.get(&fingerprint) {
             Some(verified) => verified,
             None => {
-                let verified = Arc::new(self.verify_signature(token, now)?);
-                self.remembered.insert(hash, Arc::clone(&verified));
+                let ring = self.ring();
+                let verified = Arc::new(self.verify_signature(&ring, token, now)?);
+                self.remember(fingerprint, &verified, &ring);
                 verified
             }
         };
@@ -214,9 +228,8 @@ impl Tokens {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that verifies")]
-    fn verify_signature(&self, token: &str, now: Timestamp) -> Option<Verified> {
+    fn verify_signature(&self, ring: &KeyRing, token: &str, now: Timestamp) -> Option<Verified> {
         let header = header(token)?;
-        let ring = self.ring.load();
         let key = ring.find(&header.kid)?;
         if header.alg != key.algorithm || header.typ != TYP {
             return None;
@@ -238,6 +251,25 @@ impl Tokens {
             audience: claims.aud.into(),
         })
     }
+}
+
+fn fingerprint(token: &str) -> Fingerprint {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that signs")]
+fn signed(ring: &KeyRing, typ: &str, claims: &Map<String, Value>, at: Timestamp) -> Result<Secret> {
+    let key = ring
+        .signer(at)
+        .ok_or_else(|| Error::internal("there is no signing key"))?;
+    let mut header = Header::new(key.algorithm);
+    header.typ = Some(typ.into());
+    header.kid = Some(key.id.0.clone());
+    jsonwebtoken::encode(&header, claims, &key.sign)
+        .map(Secret::new)
+        .map_err(Error::internal)
 }
 
 /// What the header says, if it is one that we make.

@@ -24,8 +24,14 @@ fn es256() -> (Tokens, StoredKey) {
     (Tokens::new("doorward".into(), ring), key)
 }
 
+/// A token as any process may meet it: not remembered.
 fn token(tokens: &Tokens) -> Secret {
-    let claims = json!({"id": 7, "email": "ann@example.com"});
+    let token = signed_here(tokens, json!({"id": 7, "email": "ann@example.com"}));
+    tokens.remembered.clear();
+    token
+}
+
+fn signed_here(tokens: &Tokens, claims: Value) -> Secret {
     tokens
         .sign(NewToken {
             realm: &realm("main"),
@@ -96,6 +102,56 @@ fn a_token_verifies_in_its_realm_until_it_expires() {
     assert!(tokens.verify(&token, expired).is_none(), "expired, though remembered");
     let fresh = Tokens::new("doorward".into(), KeyRing::es256(&[es256().1]).unwrap());
     assert!(!accepted(&fresh, &token), "another server's key");
+}
+
+#[test]
+fn a_token_signed_here_is_known_without_its_signature_until_it_expires() {
+    let (tokens, _) = es256();
+    let token = signed_here(&tokens, json!({}));
+    // Nothing verifies any more, and nothing is forgotten.
+    tokens.ring.store(es256().0.ring());
+    assert!(accepted(&tokens, &token));
+    assert_eq!(tokens.remembered(), 1);
+    assert!(tokens.verify(&token, NOW.plus(Duration::from_secs(60))).is_none());
+    let (header, rest) = token.expose().split_once('.').unwrap();
+    let (claims, _) = rest.split_once('.').unwrap();
+    let other = format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode([1; 64]));
+    assert!(!accepted(&tokens, &Secret::new(other)), "known with its signature only");
+}
+
+#[test]
+fn what_is_remembered_of_a_token_signed_here_is_what_its_signature_proves() {
+    let (tokens, _) = es256();
+    let names = REGISTERED_CLAIMS.map(|name| (name.to_owned(), json!("a contract's own")));
+    for claims in [json!({}), Value::Object(names.into_iter().collect())] {
+        let token = signed_here(&tokens, claims);
+        let remembered = tokens.verify(&token, NOW).unwrap();
+        tokens.remembered.clear();
+        let proven = tokens.verify(&token, NOW).unwrap();
+        assert_eq!(format!("{remembered:?}"), format!("{proven:?}"));
+        assert!(segment(token.expose(), 1).get("nbf").is_none());
+    }
+}
+
+#[test]
+fn a_token_too_long_to_be_read_is_not_remembered() {
+    let (tokens, _) = es256();
+    let token = signed_here(&tokens, json!({"long": "x".repeat(MAX_TOKEN)}));
+    assert_eq!(tokens.remembered(), 0);
+    assert!(!accepted(&tokens, &token));
+}
+
+#[test]
+fn what_another_ring_has_signed_is_not_remembered_after_it() {
+    let (tokens, _) = es256();
+    let token = signed_here(&tokens, json!({}));
+    let (ring, verified) = (tokens.ring(), tokens.verify(&token, NOW).unwrap());
+    tokens.replace_ring(KeyRing::es256(&[es256().1]).unwrap());
+    assert_eq!(tokens.remembered(), 0);
+    // Whoever was signing or verifying meanwhile comes back late.
+    tokens.remember(fingerprint(token.expose()), &verified, &ring);
+    assert_eq!(tokens.remembered(), 0);
+    assert!(!accepted(&tokens, &token));
 }
 
 #[test]
