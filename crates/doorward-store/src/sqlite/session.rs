@@ -28,13 +28,15 @@ const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
      expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, \
      access_until = max(COALESCE(access_until, expires_at), $3) WHERE id = $4 AND expires_at > $1 \
      RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
-// The ending is remembered until the last access token is dead by age.
-const END: &str = "DELETE FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3 \
-     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index";
+// The ending is remembered until the last access token is dead by age. Two statements where one with `RETURNING` would
+// do, and the mark drawn where it is read: for `RETURNING` SQLite makes a table of its own, each time.
+const TO_END: &str = "SELECT id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
+     random() & 9007199254740991 FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3";
+const REMOVE: &str = "DELETE FROM sessions WHERE id = $1";
 const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
-     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index";
-const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) \
-     VALUES ($1, $2, $3, random() & 9007199254740991) RETURNING sequence, session, expires_at, mark";
+     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
+     random() & 9007199254740991";
+const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) VALUES ($1, $2, $3, $4)";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
 const PURGE: &str = "DELETE FROM sessions WHERE id IN \
@@ -50,7 +52,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIVES,
     LIST,
     EXTEND,
-    END,
+    TO_END,
+    REMOVE,
     END_ALL,
     REMEMBER,
     ENDED,
@@ -103,6 +106,7 @@ pub(super) fn extend(
     connection.prepare_cached(EXTEND)?.query_row(row, session).optional()
 }
 
+/// Nothing but a failing disk stops it once it has changed something, so that it needs no savepoint.
 pub(super) fn end(
     connection: &Connection,
     id: SessionId,
@@ -110,8 +114,10 @@ pub(super) fn end(
     at: Timestamp,
 ) -> rusqlite::Result<Option<EndedSession>> {
     let row = params![id.0.as_bytes(), account.0.as_bytes(), at.0];
-    let ended = connection.prepare_cached(END)?.query_row(row, removed).optional()?;
-    ended.map(|removed| remember(connection, &removed)).transpose()
+    let found = connection.prepare_cached(TO_END)?.query_row(row, removed).optional()?;
+    let Some(found) = found else { return Ok(None) };
+    connection.prepare_cached(REMOVE)?.execute([id.0.as_bytes()])?;
+    remember(connection, &found).map(Some)
 }
 
 /// Ends every session of the account but `keep`. Those that have expired are forgotten on the way: their
@@ -149,11 +155,23 @@ struct Removed {
     expires_at: Timestamp,
     remember_until: Timestamp,
     status_index: Option<i64>,
+    mark: i64,
 }
 
 fn remember(connection: &Connection, removed: &Removed) -> rusqlite::Result<EndedSession> {
-    let row = params![removed.id.0.as_bytes(), removed.remember_until.0, removed.status_index];
-    connection.prepare_cached(REMEMBER)?.query_row(row, ending)
+    let row = params![
+        removed.id.0.as_bytes(),
+        removed.remember_until.0,
+        removed.status_index,
+        removed.mark,
+    ];
+    connection.prepare_cached(REMEMBER)?.execute(row)?;
+    Ok(EndedSession {
+        sequence: connection.last_insert_rowid(),
+        session: removed.id,
+        expires_at: removed.remember_until,
+        mark: removed.mark,
+    })
 }
 
 fn ending(row: &Row<'_>) -> rusqlite::Result<EndedSession> {
@@ -171,6 +189,7 @@ fn removed(row: &Row<'_>) -> rusqlite::Result<Removed> {
         expires_at: Timestamp(row.get(1)?),
         remember_until: Timestamp(row.get(2)?),
         status_index: row.get(3)?,
+        mark: row.get(4)?,
     })
 }
 

@@ -132,7 +132,9 @@ impl Store for Sqlite {
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {
-        self.writer.write(move |db| session::end(db, id, account, at)).await
+        self.writer
+            .write_plain(move |db| session::end(db, id, account, at))
+            .await
     }
 
     async fn end_sessions(

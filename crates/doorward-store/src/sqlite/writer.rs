@@ -1,8 +1,8 @@
 //! The one thread that writes, and how many writes share one commit.
 //!
-//! The surprise: a job that fails takes back its own changes and no others (each runs in a savepoint), but
-//! its answer, like every other, waits for the commit: what it saw may have been written by a neighbour whose
-//! writes are not durable yet.
+//! The surprise: a job that fails takes back its own changes and no others (each runs in a savepoint, unless it is
+//! known that it cannot fail halfway), but its answer, like every other, waits for the commit: what it saw may have
+//! been written by a neighbour whose writes are not durable yet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -102,9 +102,29 @@ impl Writer {
         T: Send + 'static,
         E: Into<Undo<T>>,
     {
+        self.queue(move |connection| in_savepoint(connection, work)).await
+    }
+
+    /// As [`Writer::write`], for work that is one statement, or fails after its first change only when the disk does:
+    /// a savepoint costs a copy of each page that is touched. When it fails after a change all the same, everything
+    /// that shares its transaction is taken back and answered with a failure.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(super) async fn write_plain<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue(move |connection| without_savepoint(connection, work)).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let outcome = in_savepoint(connection, work);
+            let outcome = work(connection);
             Box::new(move |committed: Result<(), &rusqlite::Error>| {
                 let outcome = outcome.and_then(|value| match committed {
                     Ok(()) => Ok(value),
@@ -218,6 +238,21 @@ fn in_savepoint<T, E: Into<Undo<T>>>(
         take_back(connection);
     }
     outcome
+}
+
+/// Runs `work` so that it either leaves all of its changes, or none, or no transaction.
+fn without_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    // A statement that fails takes back itself, and does not count.
+    let before = connection.total_changes();
+    let error = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => failure(&error),
+        Err(_) => Error::internal("a write panicked"),
+    };
+    if connection.total_changes() != before {
+        take_back(connection);
+    }
+    Err(error)
 }
 
 fn take_back(connection: &Connection) {

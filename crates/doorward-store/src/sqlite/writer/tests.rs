@@ -75,6 +75,49 @@ async fn a_failing_write_takes_back_itself_alone() {
 }
 
 #[tokio::test]
+async fn without_a_savepoint_a_failure_before_any_change_is_nobody_elses() {
+    let writer = writer().await;
+    let (one, seven, panicked, two) = tokio::join!(
+        writer.write(|db| insert(db, 1)),
+        writer.write_plain(|db| insert(db, 7)),
+        writer.write_plain(|_| -> rusqlite::Result<()> { panic!("a fault in a write, made by a test") }),
+        writer.write_plain(|db| insert(db, 2)),
+    );
+    assert_eq!((one.unwrap(), two.unwrap()), (1, 2));
+    assert!(matches!(seven, Err(Error::Internal(_))), "{seven:?}");
+    assert!(matches!(panicked, Err(Error::Internal(_))), "{panicked:?}");
+    assert_eq!(numbers(&writer).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn without_a_savepoint_nothing_is_left_half_done() {
+    let writer = writer().await;
+    let (release, held) = hold(&writer);
+    let mut together = Box::pin(async {
+        tokio::join!(
+            writer.write(|db| insert(db, 1)),
+            writer.write_plain(|db| insert(db, 6).and_then(|_| insert(db, 7))),
+            writer.write(|db| insert(db, 2)),
+        )
+    });
+    // All three are queued before the thread goes on.
+    assert!(
+        together
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+    drop(release);
+    held.await.unwrap();
+    let (one, seven, two) = together.await;
+    assert!(matches!(one, Err(Error::Unavailable(_))), "{one:?}");
+    assert!(matches!(seven, Err(Error::Internal(_))), "{seven:?}");
+    assert!(matches!(two, Err(Error::Unavailable(_))), "{two:?}");
+    assert!(numbers(&writer).await.is_empty());
+    assert_eq!(writer.write(|db| insert(db, 3)).await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_panic_takes_back_its_own_write_and_the_thread_goes_on() {
     let writer = writer().await;
     let panics = |db: &Connection| -> rusqlite::Result<i64> {
