@@ -14,6 +14,7 @@ mod endings;
 mod fault;
 mod key;
 mod link;
+mod lookups;
 mod migrations;
 mod readers;
 mod realm;
@@ -38,6 +39,7 @@ use self::channel::Channel;
 use self::endings::Endings;
 use self::fault::{Fault, Undo};
 use self::link::Link;
+use self::lookups::Lookups;
 use self::readers::Readers;
 use self::server::Server;
 pub(crate) use self::transfer::TransferEnd;
@@ -79,6 +81,7 @@ pub(crate) struct Postgres {
     readers: Arc<Readers>,
     writers: Arc<Writers>,
     endings: Endings,
+    lookups: Lookups,
     /// `None` when nodes are not to tell each other.
     channel: Option<Channel>,
 }
@@ -97,6 +100,7 @@ impl Postgres {
         let writers = Arc::new(Writers::new(server, options.writers));
         Ok(Self {
             endings: Endings::start(Arc::clone(&readers), Arc::clone(&writers)),
+            lookups: Lookups::start(&readers),
             readers,
             writers,
             channel,

@@ -39,12 +39,12 @@ impl Store for Postgres {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        let found = account::find(&self.readers, id).await?;
+        let found = self.lookups.account(id).await?;
         Ok(found.map(|(account, _)| account))
     }
 
     async fn account_with_password(&self, id: AccountId) -> Result<Option<(Account, PasswordHash)>> {
-        account::find(&self.readers, id).await
+        self.lookups.account(id).await
     }
 
     async fn account_by_identifier(

@@ -7,6 +7,7 @@ mod channel;
 mod crash;
 mod endings;
 pub mod engine;
+mod lookups;
 mod opening;
 mod outage;
 mod plans;

@@ -17,7 +17,7 @@ use super::engine::{Fresh, fresh, server};
 use crate::people::{HOUR, NOW, later, register, sign_in};
 
 /// A connection beside the store.
-async fn another_node(db: &Fresh) -> Client {
+pub async fn another_node(db: &Fresh) -> Client {
     let connected = tokio_postgres::Config::new()
         .host_path(&server().folder)
         .port(server().port)
