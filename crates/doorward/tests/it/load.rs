@@ -82,27 +82,30 @@ fn whoever_would_wait_too_long_is_answered_busy_and_nobody_else_suffers() {
     assert_eq!(again.status, 201, "{again}");
 }
 
-/// On Linux each thread has a priority of its own (proc(5), field 19 of `stat`).
+/// On Linux each thread has a scheduling policy of its own (proc(5), field 41 of `stat`; 0 is that of everybody, 5 is
+/// `SCHED_IDLE`).
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_that_hash_yield_to_those_that_answer() {
     let server = Setup::new().setting("hash_threads", "1").start();
-    // The thread has set its priority before its first hash.
+    // The thread has set its policy before its first hash.
     assert_eq!(register(&server, REGISTER[0].1, "first").status, 201);
     let threads = std::fs::read_dir(format!("/proc/{}/task", server.process_id())).unwrap();
-    let mut nice_values: Vec<(bool, i32)> = threads
+    let mut policies: Vec<(bool, u32)> = threads
         .map(|thread| {
             let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
             let (name, fields) = stat.rsplit_once(')').unwrap();
-            let nice = fields.split_whitespace().nth(16).unwrap();
-            (name.contains("(hash-"), nice.parse().unwrap())
+            let policy = fields.split_whitespace().nth(38).unwrap();
+            (name.contains("(hash-"), policy.parse().unwrap())
         })
         .collect();
-    nice_values.sort_unstable();
-    let (answering, hashing) = nice_values.split_at(nice_values.len() - 1);
-    assert_eq!(hashing, [(true, 19)]);
-    let above = |(is_hashing, nice): &(bool, i32)| !is_hashing && *nice < 19;
-    assert!(answering.len() > 1 && answering.iter().all(above), "{nice_values:?}");
+    policies.sort_unstable();
+    let (answering, hashing) = policies.split_at(policies.len() - 1);
+    assert_eq!(hashing, [(true, 5)]);
+    assert!(
+        answering.len() > 1 && answering.iter().all(|of| *of == (false, 0)),
+        "{policies:?}"
+    );
 }
 
 #[test]
