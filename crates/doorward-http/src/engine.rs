@@ -41,6 +41,7 @@ pub use mount::Mount;
 pub(crate) use mount::Mounted;
 pub(crate) use presented::tokens_of_realm;
 pub use request::RequestFacts;
+use request::RequestIds;
 pub(crate) use request::is_from_proxy;
 pub(crate) use table::full_path;
 use table::{Found, Table};
@@ -53,6 +54,7 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) sign_in: SignInPages,
     pub(crate) proxies: Vec<Network>,
+    ids: RequestIds,
     table: Table,
 }
 
@@ -89,7 +91,13 @@ impl Engine {
             auth,
             settings,
             proxies,
+            ids: RequestIds::default(),
         })
+    }
+
+    /// What is known of a request before anything is decided, with a name for it.
+    pub(crate) fn facts(&self, request: &Request<Body>) -> RequestFacts {
+        RequestFacts::new(request, self.ids.next(), self.settings.secure_cookies)
     }
 
     /// Counts a request and writes its line. The names are those of its contract, its action and its outcome.
@@ -348,7 +356,7 @@ impl Engine {
 /// The one handler.
 pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+    let facts = engine.facts(&request);
     let Some(answered) = engine.answer(&facts, request).await else {
         // Nothing is mounted at all.
         return answer::bare(StatusCode::NOT_FOUND);

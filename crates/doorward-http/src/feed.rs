@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::stream::Stream;
 use crate::client;
-use crate::engine::{Engine, RequestFacts};
+use crate::engine::Engine;
 use crate::operations::response;
 use crate::refusal::{Refusal, finish};
 
@@ -62,7 +62,7 @@ pub(crate) fn routes() -> Router<Arc<Engine>> {
     let places = Arc::new(Semaphore::new(MAX_STREAMS));
     let handler = move |State(engine): State<Arc<Engine>>, request: Request<Body>| async move {
         let started = engine.auth.clock().instant();
-        let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+        let facts = engine.facts(&request);
         let (parts, _) = request.into_parts();
         let answered = answer(&engine, &parts, &places).await;
         finish(&engine, &facts, "ended_sessions", answered, started)

@@ -85,7 +85,7 @@ enum Verdict {
 
 async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+    let facts = engine.facts(&request);
     let (parts, _) = request.into_parts();
     let verdict = judge(&engine, &parts).await;
     let (outcome, mut response) = worded(verdict, &facts);

@@ -17,7 +17,7 @@ use doorward_core::{Auth, Error};
 use serde_json::{Value, json};
 
 use crate::client;
-use crate::engine::{Engine, RequestFacts, read_form};
+use crate::engine::{Engine, read_form};
 use crate::operations::response;
 use crate::refusal::{Refusal, finish};
 
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> Router<Arc<Engine>> {
 
 async fn introspect(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+    let facts = engine.facts(&request);
     let answered = async {
         let (token, _) = read(&engine, request).await?;
         let active = engine.auth.introspect(&token).await?;
@@ -48,7 +48,7 @@ async fn introspect(State(engine): State<Arc<Engine>>, request: Request<Body>) -
 
 async fn revoke(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+    let facts = engine.facts(&request);
     let answered = async {
         let (token, client) = read(&engine, request).await?;
         let auth = Arc::clone(&engine.auth);

@@ -17,7 +17,7 @@ use doorward_core::token::STATUS_CLAIM;
 use serde_json::json;
 
 use crate::contract::Contract;
-use crate::engine::{Engine, RequestFacts, common_headers};
+use crate::engine::{Engine, common_headers};
 use crate::operations::response;
 use crate::refusal::Refusal;
 
@@ -49,7 +49,7 @@ async fn status_list(
     request: Request<Body>,
 ) -> Response<Body> {
     let started = engine.auth.clock().instant();
-    let facts = RequestFacts::new(&request, engine.settings.secure_cookies);
+    let facts = engine.facts(&request);
     let found = match number(&list) {
         Some(list) => engine.auth.status_list(list).await,
         None => Ok(None),

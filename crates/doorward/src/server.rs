@@ -217,6 +217,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stoppin
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        // Head and body in one piece: the answers are small, and one buffer costs less to send than a list of two.
+        .writev(false)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER)

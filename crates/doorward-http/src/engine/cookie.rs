@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Uri};
+use axum::http::header::{FORWARDED, HOST};
+use axum::http::{HeaderMap, HeaderName, Uri};
 
 use crate::contract::render::Filling;
 use crate::contract::{Cookie, SameSite};
 use crate::settings::SecureCookies;
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// A cookie with its value.
 pub(super) fn set(cookie: &Cookie, filling: &Filling<'_>, token_lifetime: Duration) -> String {
@@ -59,19 +62,19 @@ pub(super) fn secure(setting: SecureCookies, headers: &HeaderMap, uri: &Uri) -> 
         SecureCookies::Always => true,
         SecureCookies::Never => false,
         SecureCookies::Auto => {
-            let text = |name: &str| {
+            let text = |name: HeaderName| {
                 headers
                     .get(name)
                     .and_then(|value| value.to_str().ok())
                     .unwrap_or_default()
             };
-            let over_tls = text("x-forwarded-proto")
+            let over_tls = text(X_FORWARDED_PROTO)
                 .split(',')
                 .any(|proto| proto.trim().eq_ignore_ascii_case("https"))
-                || text("forwarded").to_ascii_lowercase().contains("proto=https");
+                || text(FORWARDED).to_ascii_lowercase().contains("proto=https");
             let host = uri
                 .authority()
-                .map_or_else(|| text("host"), |authority| authority.as_str());
+                .map_or_else(|| text(HOST), |authority| authority.as_str());
             over_tls || !is_loopback(host_name(host))
         }
     }
