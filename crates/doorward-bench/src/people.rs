@@ -38,6 +38,11 @@ pub(crate) fn profile(token: &str) -> Vec<u8> {
     request("GET", "/v1/account", Some(token), None)
 }
 
+/// Asks for the sessions of the token's account.
+pub(crate) fn sessions(token: &str) -> Vec<u8> {
+    request("GET", "/v1/sessions", Some(token), None)
+}
+
 /// Ends the session of the token.
 pub(crate) fn log_out(token: &str) -> Vec<u8> {
     request("DELETE", "/v1/sessions/current", Some(token), None)

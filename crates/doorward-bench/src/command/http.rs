@@ -38,8 +38,8 @@ const ABOUT: [&str; 4] = [
     "All take turns in each round, each for the same time, on one machine together with the loader, which has two \
      threads and keeps its connections open. Shown is the median of the rounds. The bare server is axum with one route \
      that answers a constant, with as many threads, in a process of its own.",
-    "The token check without a row is a profile asked for with a token whose session has ended: the token and its \
-     session are looked up, and nothing is read from the database. No route does that and then says yes.",
+    "The token check without a row is the list of sessions, asked for with a token whose session has ended: the token \
+     and its session are looked up, and nothing is read from the database. No route does that and then says yes.",
     "The server runs with its defaults, but for `log_level=warn,audit=info`: it logs logins, and not every request. The \
      row `each request logged` is the same server with its defaults.",
     "Processor time is that of the server's process in the kernel and outside, for one request; it does not depend on \
@@ -117,7 +117,10 @@ fn candidates(servers: &[Server; 3]) -> Result<Vec<Candidate>> {
     }
     let each = |script: &dyn Fn(u64) -> Script| (0..CLIENTS).map(script).collect::<Vec<_>>();
     let turns = |requests: &Arc<[Vec<u8>]>| each(&|n| in_turn(requests, usize::try_from(n).unwrap_or(0) * 8));
-    let ended = ended.iter().map(|grant| same(profile(&grant.access))).collect();
+    let ended = ended
+        .iter()
+        .map(|grant| same(people::sessions(&grant.access)))
+        .collect();
     let bare = each(&|_| same(request("GET", "/hello", None, None)));
     let refreshing_ones = refreshing_ones.into_iter().map(refreshing).collect();
     let parts: [(&'static str, usize, u16, Vec<Script>); 7] = [
