@@ -45,7 +45,7 @@ impl RequestFacts {
 }
 
 /// Names requests: 64 bits in hex, enough to find a line in a log. They are a count, hashed with a key of this process
-/// (SipHash), so that nobody reads from them how much is asked here; and they cost no call of the system.
+/// (`SipHash`), so that nobody reads from them how much is asked here; and they cost no call of the system.
 #[derive(Default)]
 pub(crate) struct RequestIds {
     next: AtomicU64,
