@@ -28,7 +28,7 @@ use crate::{Error, Result, Timestamp, random, status_list};
 pub const MAX_TOKEN: usize = 8 * 1024;
 /// The most tokens of one request that are tried (a header and a few cookies).
 pub const MAX_PRESENTED: usize = 8;
-/// How many tokens are remembered, verified or signed here, at about 200 bytes each.
+/// How many tokens are remembered, verified or signed here, at about 300 bytes each.
 const REMEMBERED: usize = 100_000;
 /// The `typ` of an access token (RFC 9068 section 2.1).
 const TYP: &str = "at+jwt";
