@@ -34,6 +34,8 @@ use self::writer::Writer;
 pub struct Sqlite {
     // Dropped first, so that the writer closes the last connection and takes the write-ahead log with it.
     readers: Readers,
+    /// For all ended sessions, which a start reads.
+    through: Readers,
     writer: Writer,
 }
 
@@ -56,8 +58,13 @@ impl Sqlite {
             move || connection::for_writing(&path)
         })
         .await?;
-        let readers = Readers::open(path)?;
-        Ok(Self { readers, writer })
+        let readers = Readers::open(path.clone(), connection::for_reading)?;
+        let through = Readers::open(path, connection::for_reading_through)?;
+        Ok(Self {
+            readers,
+            through,
+            writer,
+        })
     }
 
     /// How many writes were made and how many commits they took, for metrics.

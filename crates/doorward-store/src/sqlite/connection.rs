@@ -38,9 +38,12 @@ const WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA f
      PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
      PRAGMA secure_delete = FAST;";
 
-/// What a reader is set to. `mmap_size`: up to 1 GiB of the file is read in place from the system's cache,
-/// which all readers share, rather than copied into a cache of each.
-const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 1073741824;";
+/// What every reader is set to.
+const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
+
+/// Up to 1 GiB of the file is read in place from the system's cache, which all readers share, rather than copied into
+/// a cache of each.
+const MAPPED: &str = "PRAGMA mmap_size = 1073741824;";
 
 /// The connection of the writer; makes the file and its schema if need be.
 ///
@@ -71,6 +74,17 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
 /// # Errors
 /// When SQLite cannot open it.
 pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = for_reading_through(path)?;
+    connection.execute_batch(MAPPED)?;
+    Ok(connection)
+}
+
+/// A connection that reads whole tables, once. What it has read does not stay in the memory of this process, as pages
+/// of the file do that are mapped.
+///
+/// # Errors
+/// As [`for_reading`].
+pub(super) fn for_reading_through(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch(READER)?;

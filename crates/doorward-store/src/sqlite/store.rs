@@ -149,7 +149,7 @@ impl Store for Sqlite {
     }
 
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
-        self.readers.read(|db| session::ended(db, sequence, limit))
+        self.through.read(|db| session::ended(db, sequence, limit))
     }
 
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
