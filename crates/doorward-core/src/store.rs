@@ -152,7 +152,8 @@ pub trait Store: Send + Sync + 'static {
     /// The living session of that id, if it has refresh tokens.
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
     /// Forgets sessions whose every token is dead by age at `now`, and endings of those whose every access token is; at
-    /// most `limit` of each. The last ending is kept, so that whoever has read it finds it again. Answers how many were forgotten.
+    /// most `limit` of each. The last ending is kept, so that whoever has read it finds it again. Answers how many were
+    /// forgotten.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
 
     /// Reserves so many places in the status lists and answers the first of them. Nobody is given one twice.
