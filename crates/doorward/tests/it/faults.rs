@@ -1,7 +1,8 @@
 //! The fault run: clients at three nodes, everything that can go wrong going wrong, and every promise checked.
 //!
 //! What the clients did and were answered is recorded, and judged afterwards by `faults/checker.rs`. The surprise: it
-//! is a test like any other, and its seconds can be set: `docs/faults.md` says how.
+//! is a test like any other, twice, and its seconds can be set: `docs/faults.md` says how. One of the two runs itself
+//! again in a network of its own, where packets can be lost.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use checker::Promise;
 use client::{Client, Left, Token, World};
 use dice::Dice;
 use history::{Account, Counts, Operation};
+use link::Network;
 use nemesis::{Fault, Nemesis};
 
 const NODES: usize = 3;
@@ -38,10 +40,30 @@ const ATTEMPTS: usize = 50;
 const SECONDS: &str = "DOORWARD_FAULTS_SECONDS";
 
 #[test]
-fn every_promise_holds_whatever_fails() {
+fn every_promise_holds_over_proxies() {
+    run("proxies", Network::Loopback);
+}
+
+#[test]
+fn every_promise_holds_over_network_namespaces() {
+    let ran = if link::is_inside() {
+        Network::of_hosts().map(|network| run("network namespaces", network))
+    } else {
+        link::run_inside("faults::every_promise_holds_over_network_namespaces")
+    };
+    // The other test is there for whoever may not have them.
+    if let Err(why) = ran {
+        report(&format!(
+            "fault run: not over network namespaces, which cannot be had here: {why}"
+        ));
+    }
+}
+
+/// A run, over links of this kind.
+fn run(kind: &str, network: Network) {
     let seconds = std::env::var(SECONDS).map_or(0, |text| text.parse().expect("whole seconds"));
     let seed = u64::from_be_bytes(doorward_core::random::bytes().unwrap());
-    let mut nemesis = Nemesis::new(NODES, seed);
+    let mut nemesis = Nemesis::new(NODES, network, seed);
     let world = nemesis.world();
     let left = std::thread::scope(|scope| {
         let world = &world;
@@ -69,7 +91,7 @@ fn every_promise_holds_whatever_fails() {
         healed,
         nodes: NODES,
     };
-    tell(&history, &nemesis, faulty);
+    tell(kind, &history, &nemesis, faulty);
     let broken = checker::check(&history, &promise);
     assert!(
         broken.is_empty(),
@@ -144,11 +166,11 @@ fn ask_all(world: &World, accounts: &[Account], tokens: &[Token]) -> Vec<Operati
     asked.into_iter().flatten().collect()
 }
 
-fn tell(history: &[Operation], nemesis: &Nemesis, faulty: Duration) {
+fn tell(kind: &str, history: &[Operation], nemesis: &Nemesis, faulty: Duration) {
     let late: Distribution = checker::last_acceptances(history).into_iter().collect();
     report(&format!(
-        "fault run: {} operations, {} s of faults\n{}  {}\n  logouts after whose answer somebody still accepted: {}; \
-         for how long: {late}",
+        "fault run over {kind}: {} operations, {} s of faults\n{}  {}\n  logouts after whose answer somebody still \
+         accepted: {}; for how long: {late}",
         history.len(),
         faulty.as_secs(),
         nemesis.done,
@@ -161,6 +183,7 @@ fn tell(history: &[Operation], nemesis: &Nemesis, faulty: Duration) {
 fn assert_exercised(history: &[Operation], nemesis: &Nemesis) {
     for fault in Fault::ALL {
         assert!(nemesis.done.count(fault) > 0, "{fault:?} did not happen");
+        assert!(nemesis.done.was_felt(fault), "{fault:?} did nothing to anything");
     }
     let counts = Counts::of(history);
     for (act, least) in [

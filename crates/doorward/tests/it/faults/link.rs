@@ -1,29 +1,27 @@
-//! The way between a node and a database server, which can be made worse: a proxy for TCP in this process.
+//! The way between a node and a database server, which can be made worse.
 //!
-//! The surprise: nothing is ever lost on it. A packet that is dropped is sent again by the kernel, and what arrives
-//! is the same bytes later; so dropping one is holding everything behind it up, and silence is to hold it until it is
-//! over. Who gives up before that finds a connection that is still open at the other end.
+//! The surprise: there are two kinds, and both do the same faults. Where network namespaces are allowed it is a cable
+//! on which the kernel loses packets; elsewhere it is a proxy that delays what went over it.
 
-use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+mod cable;
+mod namespace;
+mod proxy;
 
-use super::dice::Dice;
+use cable::Cable;
+pub(super) use namespace::{Host, is_inside, run_inside};
+use proxy::Proxy;
 
-/// How long a server of this machine may take to let somebody in.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// What the link does to what is sent over it.
+/// What a link does to what is sent over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Open,
     /// Each packet takes up to so much longer.
     Delay(Duration),
-    /// One packet in so many is lost, and comes when the sender has noticed.
+    /// One packet in so many is lost, and is sent again when the sender has noticed.
     Drop(u64),
     /// Nothing comes through to the server; what it says still does.
     SilentToServer,
@@ -31,156 +29,78 @@ pub(super) enum Mode {
     SilentToNode,
 }
 
-/// After how long a sender notices that a packet was lost: from the least that kernels wait to twice that and more.
-const RETRANSMISSION: (u64, u64) = (200, 600);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    ToServer,
-    ToNode,
+/// What the servers are on.
+pub(super) enum Network {
+    /// This machine, at ports of its loopback. Nodes go through proxies.
+    Loopback,
+    /// A machine of their own each, as far as the network goes. From this one there are cables.
+    Hosts([Host; 2]),
 }
 
-struct Shared {
-    server: SocketAddr,
-    state: Mutex<State>,
-    changed: Condvar,
+impl Network {
+    /// Two hosts, if the kernel and its owner allow it; otherwise why they do not. Everything that a cable has to do
+    /// is tried on one that nobody uses.
+    pub(super) fn of_hosts() -> Result<Self, String> {
+        Cable::attempt()?;
+        Ok(Self::Hosts([Host::new()?, Host::new()?]))
+    }
+
+    /// A link of a node to the server that listens on this port there.
+    pub(super) fn link(&self, node: usize, server: usize, port: u16) -> Link {
+        match self {
+            Self::Loopback => Link::Proxy(Proxy::to(port)),
+            Self::Hosts(hosts) => {
+                let number = 2 * node + server;
+                Link::Cable(Cable::new(number, &hosts[server], port).unwrap())
+            }
+        }
+    }
+
+    /// A command, to be run where a server is.
+    pub(super) fn command_at(&self, server: usize, command: Command) -> Command {
+        match self {
+            Self::Loopback => command,
+            Self::Hosts(hosts) => hosts[server].run(&command),
+        }
+    }
+
+    /// What a server listens on, and a line of its `pg_hba.conf` for whoever comes from elsewhere.
+    pub(super) fn listens(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Loopback => ("127.0.0.1", ""),
+            Self::Hosts(_) => ("*", cable::ADMITTED),
+        }
+    }
 }
 
-struct State {
-    mode: Mode,
-    closed: bool,
-    next: u64,
-    /// Both ends of each connection.
-    open: HashMap<u64, [TcpStream; 2]>,
-}
-
-/// A proxy to one server. Dropped, it closes.
-pub(super) struct Link {
-    pub(super) port: u16,
-    shared: Arc<Shared>,
+/// A link between a node and a server.
+pub(super) enum Link {
+    Proxy(Proxy),
+    Cable(Cable),
 }
 
 impl Link {
-    /// A link to the server at this port.
-    pub(super) fn to(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let own = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
-            server: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            state: Mutex::new(State {
-                mode: Mode::Open,
-                closed: false,
-                next: 0,
-                open: HashMap::new(),
-            }),
-            changed: Condvar::new(),
-        });
-        let accepts = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for node in listener.incoming().map_while(Result::ok) {
-                if accepts.state.lock().closed {
-                    return;
-                }
-                // While nothing listens there, the node's connection is closed again at once.
-                if let Ok(server) = TcpStream::connect_timeout(&accepts.server, CONNECT) {
-                    accepts.carry(node, server);
-                }
-            }
-        });
-        Self { port: own, shared }
-    }
-
-    pub(super) fn set(&self, mode: Mode) {
-        self.shared.state.lock().mode = mode;
-        self.shared.changed.notify_all();
-    }
-
-    /// Ends every connection on it. New ones can be made.
-    pub(super) fn cut(&self) {
-        for (_, ends) in self.shared.state.lock().open.drain() {
-            close(&ends);
-        }
-        self.shared.changed.notify_all();
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.shared.state.lock().closed = true;
-        self.cut();
-        // Who waits for a connection gets one, and ends.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-    }
-}
-
-fn close(ends: &[TcpStream; 2]) {
-    for end in ends {
-        // It may be closed already.
-        drop(end.shutdown(Shutdown::Both));
-    }
-}
-
-impl Shared {
-    fn carry(self: &Arc<Self>, node: TcpStream, server: TcpStream) {
-        let (Ok(from_node), Ok(from_server)) = (node.try_clone(), server.try_clone()) else {
-            return;
-        };
-        drop((node.set_nodelay(true), server.set_nodelay(true)));
-        let ends = (node.try_clone(), server.try_clone());
-        let number = {
-            let mut state = self.state.lock();
-            state.next += 1;
-            if let (Ok(node), Ok(server)) = ends {
-                let number = state.next;
-                state.open.insert(number, [node, server]);
-            }
-            state.next
-        };
-        for (way, from, to) in [(Way::ToServer, from_node, server), (Way::ToNode, from_server, node)] {
-            let shared = Arc::clone(self);
-            std::thread::spawn(move || shared.pump(number, way, from, to));
+    /// Where the node finds the server.
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Proxy(proxy) => proxy.address,
+            Self::Cable(cable) => cable.address,
         }
     }
 
-    fn pump(&self, number: u64, way: Way, mut from: TcpStream, mut to: TcpStream) {
-        let mut dice = Dice::new(number);
-        let mut packet = [0; 16 * 1024];
-        loop {
-            let read = from.read(&mut packet).unwrap_or(0);
-            // The end is a packet, too.
-            let passed = self.pass(number, way, &mut dice);
-            if read == 0 || !passed || to.write_all(&packet[..read]).is_err() {
-                break;
-            }
-        }
-        if let Some(ends) = self.state.lock().open.remove(&number) {
-            close(&ends);
+    /// Makes it worse, or good again. Answers how many packets the mode that ends has touched.
+    pub(super) fn set(&self, mode: Mode) -> u64 {
+        match self {
+            Self::Proxy(proxy) => proxy.set(mode),
+            Self::Cable(cable) => cable.set(mode).unwrap(),
         }
     }
 
-    /// Holds a packet up for as long as the link asks. False when the connection was cut meanwhile.
-    fn pass(&self, number: u64, way: Way, dice: &mut Dice) -> bool {
-        let mut state = self.state.lock();
-        let late = match state.mode {
-            Mode::Delay(longest) => dice.between(0, longest.as_millis().try_into().unwrap()),
-            Mode::Drop(one_in) if dice.below(one_in) == 0 => dice.between(RETRANSMISSION.0, RETRANSMISSION.1),
-            _ => 0,
-        };
-        if late > 0 {
-            let mode = state.mode;
-            let is_so = |state: &mut State| state.mode == mode && state.open.contains_key(&number);
-            self.changed
-                .wait_while_for(&mut state, is_so, Duration::from_millis(late));
+    /// Ends every connection on it, and answers how many. New ones can be made.
+    pub(super) fn cut(&self) -> u64 {
+        match self {
+            Self::Proxy(proxy) => proxy.cut(),
+            Self::Cable(cable) => cable.cut().unwrap(),
         }
-        let silent = |state: &mut State| {
-            let holds = match state.mode {
-                Mode::SilentToServer => way == Way::ToServer,
-                Mode::SilentToNode => way == Way::ToNode,
-                _ => false,
-            };
-            holds && state.open.contains_key(&number)
-        };
-        self.changed.wait_while(&mut state, silent);
-        state.open.contains_key(&number)
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, Token, World};
 use super::dice::Dice;
 use super::history::Operation;
-use super::link::{Link, Mode};
+use super::link::{Link, Mode, Network};
 use super::pair::Pair;
 use crate::http::{Line, Request};
 use crate::server::{Server, Setup};
@@ -70,27 +70,68 @@ impl Fault {
             Self::StandbyKilled | Self::PrimaryKilled => 1500,
         })
     }
+
+    /// What it happens to, if it is a fault of links.
+    fn unit(self) -> Option<&'static str> {
+        match self {
+            Self::ConnectionsCut => Some("connections cut"),
+            Self::PacketsDelayed => Some("waits of packets"),
+            Self::PacketsDropped => Some("packets lost"),
+            Self::SilentToServer | Self::SilentToNode => Some("packets unheard"),
+            _ => None,
+        }
+    }
 }
 
-/// How often each fault happened, and how long it took at most until every node was ready again.
+/// What has become of a fault.
 #[derive(Default)]
-pub(super) struct Done(BTreeMap<Fault, (usize, Duration)>);
+struct Tally {
+    times: usize,
+    /// How many packets came later for it or not at all, or how many connections ended. A packet may wait twice.
+    touched: u64,
+    /// How long it took at most until every node was ready again.
+    longest: Duration,
+}
+
+/// What has become of each fault.
+#[derive(Default)]
+pub(super) struct Done(BTreeMap<Fault, Tally>);
 
 impl Done {
     pub(super) fn count(&self, fault: Fault) -> usize {
-        self.0.get(&fault).map_or(0, |(count, _)| *count)
+        self.0.get(&fault).map_or(0, |tally| tally.times)
+    }
+
+    /// Whether a fault of a link was one: with it something happened to something.
+    pub(super) fn was_felt(&self, fault: Fault) -> bool {
+        let touched = self.0.get(&fault).map_or(0, |tally| tally.touched);
+        touched > 0 || fault.unit().is_none()
+    }
+
+    fn touch(&mut self, fault: Fault, touched: u64) {
+        self.0.entry(fault).or_default().touched += touched;
+    }
+
+    fn count_up(&mut self, fault: Fault, recovered: Duration) {
+        let tally = self.0.entry(fault).or_default();
+        tally.times += 1;
+        tally.longest = tally.longest.max(recovered);
     }
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (fault, (count, longest)) in &self.0 {
-            let name = format!("{fault:?}");
-            writeln!(
+        for (fault, tally) in &self.0 {
+            let (name, longest) = (format!("{fault:?}"), tally.longest.as_secs_f64());
+            let Tally { times, touched, .. } = tally;
+            write!(
                 f,
-                "  {name:16}{count:4} times, ready again after {:.1} s at most",
-                longest.as_secs_f64()
+                "  {name:16}{times:4} times, ready again after {longest:.1} s at most"
             )?;
+            if let Some(unit) = fault.unit() {
+                write!(f, ", {touched} {unit}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -108,6 +149,8 @@ pub(super) struct Nemesis {
     pair: Pair,
     /// A machine whose way to the database is never worse, for commands.
     operator: Setup,
+    /// Held for as long as it may be used.
+    _ways: [Link; 2],
     dice: Dice,
     pub(super) done: Done,
     /// What it has asked itself.
@@ -115,19 +158,21 @@ pub(super) struct Nemesis {
 }
 
 impl Nemesis {
-    pub(super) fn new(count: usize, seed: u64) -> Self {
-        let pair = Pair::start();
-        let node = || {
-            let links = pair.ports().map(Link::to);
-            let server = setup([links[0].port, links[1].port]).start();
+    pub(super) fn new(count: usize, network: Network, seed: u64) -> Self {
+        let pair = Pair::start(network);
+        let node = |number| {
+            let links = pair.links(number);
+            let server = setup(&links).start();
             Node {
                 server: Some(server),
                 links,
             }
         };
+        let ways = pair.links(count);
         Self {
-            nodes: (0..count).map(|_| node()).collect(),
-            operator: setup(pair.ports()),
+            nodes: (0..count).map(node).collect(),
+            operator: setup(&ways),
+            _ways: ways,
             pair,
             dice: Dice::new(seed),
             done: Done::default(),
@@ -163,7 +208,8 @@ impl Nemesis {
                 world.wait(fault.lasts());
             }
             Fault::ConnectionsCut => {
-                self.nodes[node].links.iter().for_each(Link::cut);
+                let cut = self.nodes[node].links.iter().map(Link::cut).sum();
+                self.done.touch(fault, cut);
                 world.wait(fault.lasts());
             }
             Fault::PacketsDelayed => self.worsen(node, Mode::Delay(Duration::from_millis(300)), fault, world),
@@ -182,8 +228,7 @@ impl Nemesis {
             }
         }
         let recovered = self.until_ready(world);
-        let done = self.done.0.entry(fault).or_default();
-        *done = (done.0 + 1, done.1.max(recovered));
+        self.done.count_up(fault, recovered);
     }
 
     /// Makes the server that was the primary the standby of the one that is.
@@ -192,20 +237,21 @@ impl Nemesis {
     }
 
     fn worsen(&mut self, node: usize, mode: Mode, fault: Fault, world: &World) {
-        let set = |this: &Self, mode| this.nodes[node].links.iter().for_each(|link| link.set(mode));
-        set(self, mode);
+        let set = |this: &Self, mode| this.nodes[node].links.iter().map(|link| link.set(mode)).sum();
+        let _none: u64 = set(self, mode);
         world.wait(fault.lasts());
-        self.asked_meanwhile(node, world, |this| set(this, Mode::Open));
+        let touched = self.asked_meanwhile(node, world, |this| set(this, Mode::Open));
+        self.done.touch(fault, touched);
     }
 
     /// Puts something right while the node is asked for the tokens that were ended last, by as many as there are
     /// tokens: what it hears first is not that they have ended.
-    fn asked_meanwhile(&mut self, node: usize, world: &World, put_right: impl FnOnce(&Self)) {
+    fn asked_meanwhile<T>(&mut self, node: usize, world: &World, put_right: impl FnOnce(&Self) -> T) -> T {
         let tokens: Vec<Token> = {
             let ended = world.ended.lock();
             ended.iter().rev().take(QUESTIONS).cloned().collect()
         };
-        let asked = std::thread::scope(|scope| {
+        let (asked, was) = std::thread::scope(|scope| {
             let ask = |token| {
                 scope.spawn(move || {
                     let mut client = Client::new(world, 0, node, PATIENCE);
@@ -215,11 +261,12 @@ impl Nemesis {
             };
             let asking: Vec<_> = tokens.iter().map(ask).collect();
             world.wait(ASKED_BEFORE);
-            put_right(self);
+            let was = put_right(self);
             let answered = asking.into_iter().map(|asking| asking.join().unwrap());
-            answered.flatten().collect::<Vec<Operation>>()
+            (answered.flatten().collect::<Vec<Operation>>(), was)
         });
         self.history.extend(asked);
+        was
     }
 
     fn signal(&self, node: usize, name: &str) {
@@ -260,9 +307,9 @@ impl Nemesis {
     }
 }
 
-/// A node on servers at these ports.
-fn setup(ports: [u16; 2]) -> Setup {
-    let hosts = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
+/// A node with these links to its servers.
+fn setup(links: &[Link; 2]) -> Setup {
+    let hosts = links.each_ref().map(|link| link.address().to_string()).join(",");
     let url = format!("postgres://doorward@{hosts}/main?target_session_attrs=read-write&sslmode=disable");
     Setup::new()
         .setting("database", &url)

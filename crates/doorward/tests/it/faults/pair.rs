@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use doorward_core::{Timestamp, random};
 
+use super::link::{Link, Network};
 use crate::postgres::server::{as_user, unprivileged};
 
-/// Makes a server in `$1`, on the port `$2`; the other one is made as its copy, and is synchronous from the moment at
-/// which it follows. They trust their disks, since only programs die here, and whoever connects, since many do at once.
+/// Makes a server in `$1`, on the port `$2` of the addresses `$3`, which also admits `$4`; the other one is made as its
+/// copy, and is synchronous from the moment at which it follows. They trust their disks, since only programs die here,
+/// and whoever connects, since many do at once.
 const SCRIPT: &str = r#"
 folder=$1
 cleanup() {
@@ -30,8 +32,9 @@ trap 'exit 1' HUP INT TERM
 cd "$folder"
 {
   initdb --pgdata=a --username=doorward --auth=trust --encoding=UTF8 --locale=C --no-sync &&
+  echo "$4" >>a/pg_hba.conf &&
   cat >>a/postgresql.conf <<END &&
-listen_addresses = '127.0.0.1'
+listen_addresses = '$3'
 unix_socket_directories = '$folder'
 synchronous_standby_names = 'FIRST 1 (a, b)'
 fsync = off
@@ -51,6 +54,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Pair {
     /// Its standard input is what keeps the servers running.
     shell: Child,
+    /// What they are on. It has to be there for longer than they are.
+    network: Network,
     folder: PathBuf,
     ports: [u16; 2],
     primary: usize,
@@ -60,7 +65,7 @@ const NAMES: [&str; 2] = ["a", "b"];
 
 impl Pair {
     /// Both, with an empty database `main`.
-    pub(super) fn start() -> Self {
+    pub(super) fn start(network: Network) -> Self {
         let id = random::uuid(Timestamp(0)).unwrap().simple().to_string();
         // The path of a socket in it has to be short: at most 107 bytes.
         let folder = std::env::temp_dir().join(format!("doorward-{id}"));
@@ -72,10 +77,14 @@ impl Pair {
         }
         let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = free.map(|listener| listener.local_addr().unwrap().port());
-        let mut shell = as_user(user.as_deref(), "sh")
+        let (addresses, admitted) = network.listens();
+        let mut command = as_user(user.as_deref(), "sh");
+        command
             .args(["-c", SCRIPT, "sh"])
             .arg(&folder)
-            .arg(ports[0].to_string())
+            .args([&ports[0].to_string(), addresses, admitted]);
+        let mut shell = network
+            .command_at(0, command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -87,6 +96,7 @@ impl Pair {
         assert_eq!(said.trim(), "ready", "no PostgreSQL server: {said}");
         let pair = Self {
             shell,
+            network,
             folder,
             ports,
             primary: 0,
@@ -96,9 +106,9 @@ impl Pair {
         pair
     }
 
-    /// The ports of both, in an order that stays.
-    pub(super) fn ports(&self) -> [u16; 2] {
-        self.ports
+    /// The links of a node to both, in an order that stays.
+    pub(super) fn links(&self, node: usize) -> [Link; 2] {
+        [0, 1].map(|server| self.network.link(node, server, self.ports[server]))
     }
 
     /// Runs SQL on the primary, and does not wait for the standby.
@@ -192,11 +202,16 @@ impl Pair {
     fn program(&self, server: usize, program: &str, arguments: &[&str]) {
         let mut command = as_user(unprivileged().as_deref(), program);
         command
-            .current_dir(&self.folder)
             .arg(format!("--pgdata={}", self.folder.join(NAMES[server]).display()))
             .args(arguments);
+        let mut command = self.network.command_at(server, command);
         // Not piped: a server inherits what it is started with, and the end would never be read.
-        let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let done = command
+            .current_dir(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         assert!(done.success(), "{program} {arguments:?} on {}", NAMES[server]);
     }
 }
