@@ -6,6 +6,7 @@
 use doorward_core::SetupError;
 use tokio_postgres::Client;
 
+use super::fault::is_unknown;
 use super::server::explain;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
@@ -55,7 +56,15 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
     let begin = format!("BEGIN; {PATIENCE}");
     client.batch_execute(&begin).await.map_err(explain)?;
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
-    client.batch_execute(&lock).await.map_err(explain)?;
+    match client.batch_execute(&lock).await {
+        Ok(()) => {}
+        // Without such locks the first node has to start alone. The transaction is spoiled by the refusal.
+        Err(error) if is_unknown(&error) => {
+            client.batch_execute("ROLLBACK").await.map_err(explain)?;
+            client.batch_execute(&begin).await.map_err(explain)?;
+        }
+        Err(error) => return Err(explain(error)),
+    }
     // Asked again under the lock: somebody may have been faster.
     let applied = match version(client, shown, migrations.len()).await? {
         Some(applied) => applied,

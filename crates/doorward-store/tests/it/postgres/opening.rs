@@ -46,6 +46,36 @@ async fn what_was_written_is_there_after_reopening() {
     assert_eq!(database.sql("SELECT version FROM doorward_schema"), VERSION.to_string());
 }
 
+/// Some engines that speak PostgreSQL's protocol have no advisory locks, and say so as here.
+#[tokio::test]
+async fn an_engine_that_refuses_advisory_locks_is_used_without() {
+    let database = Database::new();
+    for (lock, answer) in [
+        ("pg_advisory_xact_lock", "void"),
+        ("pg_advisory_lock", "void"),
+        ("pg_try_advisory_lock_shared", "boolean"),
+    ] {
+        database.sql(&format!(
+            "CREATE FUNCTION {lock}(bigint) RETURNS {answer} LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'no {lock}' USING ERRCODE = '0A000'; END $$"
+        ));
+    }
+    // Ours are found before those of PostgreSQL.
+    let url = parse(&format!(
+        "{}&options=-csearch_path%3Dpublic%2Cpg_catalog",
+        database.url()
+    ));
+    for known in [false, true] {
+        let store = open_postgres(&url, PostgresOptions::default()).await.unwrap();
+        let realm = store.ensure_realm("main").await.unwrap();
+        assert_eq!(find(&*store, &realm, "ann@example.com").await.is_some(), known);
+        if !known {
+            register(&*store, &realm, "ann@example.com").await;
+        }
+    }
+    assert_eq!(database.sql("SELECT version FROM doorward_schema"), VERSION.to_string());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twenty_nodes_may_make_the_schema_at_once() {
     let database = Database::new();
