@@ -4,8 +4,9 @@
 //! read never waits for anything but its answer. A write may wait for another one's lock, and has a connection
 //! of its own for that long.
 //!
-//! Whatever runs for a request keeps to what the engines understand that speak PostgreSQL's protocol: no
-//! advisory locks, no deferred constraints, no transaction ids.
+//! Whatever runs for a request keeps off what other engines that speak PostgreSQL's protocol say that they do not
+//! have: no deferred constraints, no transaction ids, no lock of the advisory kind without a way to do without it.
+//! `tests/it/postgres/portable.rs` has the list.
 
 mod account;
 mod channel;

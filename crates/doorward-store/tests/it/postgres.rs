@@ -11,7 +11,9 @@ mod lookups;
 mod opening;
 mod outage;
 mod plans;
+mod portable;
 mod server;
+mod statements;
 mod tls;
 
 #[path = "story.rs"]

@@ -3,13 +3,8 @@
 //! The surprise: the statements are not listed here. They are read from the sources, where each is a constant, and
 //! another test sees that there are no others; so a new one is looked at by being written.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use super::engine::{Fresh, fresh};
-
-/// Files with statements that no request waits for.
-const NOT_ON_A_REQUEST: [&str; 2] = ["migrations.rs", "transfer.rs"];
+use super::statements::{constants, sources};
 
 /// What a statement that reads or writes rows begins with.
 const BEGINNINGS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
@@ -30,48 +25,6 @@ const FILL: &str = "\
     INSERT INTO ended_sessions SELECT n + 1000, gen_random_uuid(), 1900000000000 + n, n FROM generate_series(1, 20000) n; \
     INSERT INTO clients SELECT gen_random_uuid(), 'a', '\\x00', 0 FROM generate_series(1, 20000); \
     ANALYZE";
-
-/// The sources of the engine that requests run through.
-fn sources() -> Vec<(PathBuf, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres");
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let of_requests = files.filter(|path| {
-        path.extension().is_some_and(|extension| extension == "rs")
-            && !NOT_ON_A_REQUEST.iter().any(|name| path.ends_with(name))
-    });
-    of_requests
-        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
-        .collect()
-}
-
-/// The text constants of a source, by name, as the compiler reads them.
-fn constants(source: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for after in source.split("const ").skip(1) {
-        let Some((name, value)) = after.split_once(": &str =") else {
-            continue;
-        };
-        let (name, value) = (name.trim(), value.trim_start());
-        let Some(literal) = value.strip_prefix('"').filter(|_| name.chars().all(is_of_a_name)) else {
-            continue;
-        };
-        let mut text = String::new();
-        let mut letters = literal.chars().peekable();
-        while let Some(letter) = letters.next().filter(|letter| *letter != '"') {
-            match (letter, letters.peek()) {
-                ('\\', Some('\n')) => while letters.next_if(|next| next.is_whitespace()).is_some() {},
-                ('\\', _) => text.extend(letters.next()),
-                _ => text.push(letter),
-            }
-        }
-        found.push((name.to_owned(), text));
-    }
-    found
-}
-
-fn is_of_a_name(letter: char) -> bool {
-    letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'
-}
 
 fn statements() -> Vec<String> {
     let all = sources().into_iter().flat_map(|(_, source)| constants(&source));
@@ -130,14 +83,6 @@ fn every_statement_of_a_request_is_a_constant() {
         }
     }
     assert!(others.is_empty(), "{others:#?}");
-}
-
-#[test]
-fn constants_are_read_as_the_compiler_reads_them() {
-    let source = "const ONE: &str = \"SELECT \\\n    1\";\nconst LOCK: i64 = 1;\n// const\nconst TWO_2: &str =\n \"a \\\"b\\\"\";";
-    let read = constants(source);
-    let read: Vec<_> = read.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    assert_eq!(read, [("ONE", "SELECT 1"), ("TWO_2", "a \"b\"")]);
 }
 
 #[tokio::test]
