@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod key;
 mod migrations;
+mod read_lock;
 mod readers;
 mod realm;
 mod refresh;
@@ -22,6 +23,7 @@ mod transfer;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use doorward_core::{Error, SetupError};
 use rusqlite::ErrorCode;
@@ -53,13 +55,14 @@ impl Sqlite {
         // An absolute path has no second meaning to SQLite (`:memory:`, `file:…`) and survives a change of folder.
         let path = std::path::absolute(path)
             .map_err(|e| SetupError::new(format!("the database has no usable path: {e}"), "name a file for it"))?;
-        let writer = Writer::start({
+        let reads = Arc::default();
+        let open = {
             let path = path.clone();
             move || connection::for_writing(&path)
-        })
-        .await?;
-        let readers = Readers::open(path.clone(), connection::for_reading)?;
-        let through = Readers::open(path, connection::for_reading_through)?;
+        };
+        let writer = Writer::start(open, Arc::clone(&reads)).await?;
+        let readers = Readers::open(path.clone(), connection::for_reading, Arc::clone(&reads))?;
+        let through = Readers::open(path, connection::for_reading_through, reads)?;
         Ok(Self {
             readers,
             through,

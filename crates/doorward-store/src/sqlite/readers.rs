@@ -5,6 +5,8 @@
 //! threads.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub(super) struct Readers {
     limit: usize,
     pool: Mutex<Pool>,
     returned: Condvar,
+    /// How often somebody has read.
+    reads: Arc<AtomicU64>,
 }
 
 struct Pool {
@@ -53,7 +57,7 @@ impl Readers {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(super) fn open(path: PathBuf, open: Open) -> Result<Self, SetupError> {
+    pub(super) fn open(path: PathBuf, open: Open, reads: Arc<AtomicU64>) -> Result<Self, SetupError> {
         let first = open(&path).map_err(|error| connection::explain(&path, &error))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
@@ -65,6 +69,7 @@ impl Readers {
                 lent: 0,
             }),
             returned: Condvar::new(),
+            reads,
         })
     }
 
@@ -80,6 +85,7 @@ impl Readers {
             None => (self.open)(&self.path).map_err(|error| failure(&error))?,
         };
         let result = work(&connection);
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.pool.lock().idle.push(connection);
         result.map_err(|error| failure(&error))
     }
@@ -100,7 +106,7 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -108,7 +114,7 @@ mod tests {
     fn readers(limit: usize) -> Readers {
         Readers {
             limit,
-            ..Readers::open(PathBuf::new(), connection::for_reading).unwrap()
+            ..Readers::open(PathBuf::new(), connection::for_reading, Arc::default()).unwrap()
         }
     }
 

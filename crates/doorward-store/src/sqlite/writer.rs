@@ -7,12 +7,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use doorward_core::{Error, Result, SetupError};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::read_lock::{self, ReadLock};
 use super::{WriteCounts, failure};
 
 /// The most writes that share a commit. More would make the first wait longer than a flush of the disk takes.
@@ -42,7 +44,7 @@ type Answer = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
 /// The writer thread as the others see it. Dropping it runs what is queued, commits, and waits for that.
 pub(super) struct Writer {
     /// `None` only while being dropped.
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
 }
@@ -54,14 +56,15 @@ struct Counters {
 }
 
 impl Writer {
-    /// Starts the thread; `open` runs on it, since it may wait for other processes.
+    /// Starts the thread; `open` runs on it, since it may wait for other processes. `reads` counts those of this process.
     ///
     /// # Errors
     /// Those of `open`, or when there can be no thread.
     pub(super) async fn start(
         open: impl FnOnce() -> Result<Connection, SetupError> + Send + 'static,
+        reads: Arc<AtomicU64>,
     ) -> Result<Self, SetupError> {
-        let (queue, jobs) = mpsc::channel(MAX_QUEUE);
+        let (queue, jobs) = sync_channel(MAX_QUEUE);
         let (opened, outcome) = oneshot::channel();
         let counters = Arc::new(Counters::default());
         let thread = thread::Builder::new().name("doorward-writer".into()).spawn({
@@ -70,7 +73,7 @@ impl Writer {
                 Ok(connection) => {
                     // Nobody waits any more: then the queue is closed, too, and the thread ends at once.
                     let _ = opened.send(Ok(()));
-                    run(&connection, jobs, &counters);
+                    run(&connection, &jobs, &counters, ReadLock::new(&connection, reads));
                 }
                 Err(error) => drop(opened.send(Err(error))),
             }
@@ -166,32 +169,48 @@ impl Drop for Writer {
 }
 
 /// The life of the thread: take what is waiting, commit it, answer; until the queue is closed and empty.
-fn run(connection: &Connection, mut jobs: mpsc::Receiver<Job>, counters: &Counters) {
+fn run(connection: &Connection, jobs: &Receiver<Job>, counters: &Counters, mut read_lock: ReadLock<'_>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        let writes = batch.len();
-        let mut answers = Vec::with_capacity(writes);
-        let committed = commit(connection, &mut batch, &mut answers);
-        match &committed {
-            Ok(()) => {
-                let answered = u64::try_from(answers.len()).unwrap_or(u64::MAX);
-                counters.jobs.fetch_add(answered, Ordering::Relaxed);
-                counters.commits.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(error) => {
-                tracing::warn!(%error, writes, "a commit failed; none of its writes happened");
-                take_back(connection);
-                if answers.is_empty() {
-                    // Nothing could be begun, after the longest wait for the file. Those who queued meanwhile
-                    // are not made to wait that long again, batch after batch.
-                    batch.extend((0..MAX_QUEUE).map_while(|_| jobs.try_recv().ok()));
-                    batch.clear();
-                }
+    loop {
+        let first = jobs.recv_timeout(read_lock::KEEP);
+        read_lock.release();
+        match first {
+            Ok(job) => batch.push(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if !batch.is_empty() {
+            batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
+            write(connection, jobs, &mut batch, counters);
+        }
+        read_lock.take();
+    }
+}
+
+/// Commits what was taken from the queue, and answers.
+fn write(connection: &Connection, jobs: &Receiver<Job>, batch: &mut Vec<Job>, counters: &Counters) {
+    let writes = batch.len();
+    let mut answers = Vec::with_capacity(writes);
+    let committed = commit(connection, batch, &mut answers);
+    match &committed {
+        Ok(()) => {
+            let answered = u64::try_from(answers.len()).unwrap_or(u64::MAX);
+            counters.jobs.fetch_add(answered, Ordering::Relaxed);
+            counters.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(error) => {
+            tracing::warn!(%error, writes, "a commit failed; none of its writes happened");
+            take_back(connection);
+            if answers.is_empty() {
+                // Nothing could be begun, after the longest wait for the file. Those who queued meanwhile
+                // are not made to wait that long again, batch after batch.
+                batch.extend(jobs.try_iter().take(MAX_QUEUE));
+                batch.clear();
             }
         }
-        for answer in answers {
-            answer(committed.as_ref().map(drop));
-        }
+    }
+    for answer in answers {
+        answer(committed.as_ref().map(drop));
     }
 }
 
@@ -255,13 +274,13 @@ fn without_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) 
     Err(error)
 }
 
-fn take_back(connection: &Connection) {
+pub(super) fn take_back(connection: &Connection) {
     if !connection.is_autocommit() && execute(connection, "ROLLBACK").is_err() {
         tracing::error!("a transaction can be neither committed nor taken back");
     }
 }
 
-fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 

@@ -14,6 +14,7 @@
 mod commits;
 mod crash;
 mod engine;
+mod log;
 mod opening;
 mod people;
 mod postgres;

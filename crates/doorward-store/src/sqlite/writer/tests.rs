@@ -4,7 +4,6 @@
 //! on who is how fast.
 
 use std::pin::Pin;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::task::{Context, Poll, Waker};
 
 use doorward_core::{Timestamp, random};
@@ -20,7 +19,7 @@ async fn writer() -> Writer {
         connection.execute_batch(schema).unwrap();
         Ok(connection)
     };
-    Writer::start(open).await.unwrap()
+    Writer::start(open, Arc::default()).await.unwrap()
 }
 
 fn insert(connection: &Connection, number: i64) -> rusqlite::Result<i64> {
@@ -201,9 +200,12 @@ async fn the_queue_is_bounded_and_says_so() {
 
 #[tokio::test]
 async fn a_failure_to_open_is_the_failure_to_start() {
-    let error = Writer::start(|| Err(SetupError::new("no", "yes"))).await.err().unwrap();
+    let error = Writer::start(|| Err(SetupError::new("no", "yes")), Arc::default())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.to_string(), "error: no\nhint: yes");
-    let error = Writer::start(|| panic!("a fault in opening, made by a test"))
+    let error = Writer::start(|| panic!("a fault in opening, made by a test"), Arc::default())
         .await
         .err()
         .unwrap();
@@ -215,7 +217,7 @@ async fn while_the_file_is_held_by_another_all_who_wait_are_told() {
     let name = format!("file:{}?mode=memory&cache=shared", random::uuid(Timestamp(0)).unwrap());
     let open = move || Connection::open(&name).map_err(|error| SetupError::new(error.to_string(), ""));
     let other = open().unwrap();
-    let writer = Writer::start(open).await.unwrap();
+    let writer = Writer::start(open, Arc::default()).await.unwrap();
     other
         .execute_batch("BEGIN IMMEDIATE; CREATE TABLE numbers (number INTEGER, parent INTEGER)")
         .unwrap();
