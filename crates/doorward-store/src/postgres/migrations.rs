@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_status_list.sql"),
     include_str!("migrations/0004_ending_marks.sql"),
     include_str!("migrations/0005_access_until.sql"),
+    include_str!("migrations/0006_fewer_pages.sql"),
 ];
 
 /// Under which everybody who migrates waits for each other: `doorward` in ASCII.

@@ -12,7 +12,7 @@ use super::server::PASSWORD;
 use crate::people::{find, register};
 
 /// The schema that this program makes; a new migration counts it up.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// Asserts that opening fails, that the error says `what`, that it comes with this `hint`, and that it has no
 /// password in it.
