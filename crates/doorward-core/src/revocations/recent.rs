@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use crate::session::{EndedSession, Place};
 
-/// How many endings are kept, at 40 bytes each. At a thousand log-outs a second a reader may pause for a minute
-/// before it costs the store a read.
-const KEPT: usize = 65_536;
+/// How many endings are kept, at 40 bytes each. At a thousand log-outs a second a reader may pause for eight
+/// seconds before it costs the store a read. A power of two, at which their queue stops growing.
+const KEPT: usize = 8_192;
 
 /// How far the endings are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,11 +57,13 @@ impl Recent {
         let mut kept = self.kept.write();
         let last = kept.last().sequence;
         let known = read.partition_point(|ended| ended.sequence <= last);
-        kept.endings.extend(read.iter().skip(known));
-        while kept.endings.len() > KEPT {
-            if let Some(oldest) = kept.endings.pop_front() {
+        for ended in read.iter().skip(known) {
+            if kept.endings.len() >= KEPT
+                && let Some(oldest) = kept.endings.pop_front()
+            {
                 kept.after = oldest.place();
             }
+            kept.endings.push_back(*ended);
         }
     }
 
