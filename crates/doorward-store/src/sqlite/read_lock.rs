@@ -1,7 +1,7 @@
 //! A read transaction that the writer keeps open between its own while many read.
 //!
 //! The surprise: nobody reads in it. The connections of a process share the locks that they have on the file, so while
-//! this one has them, who reads neither asks the system for any nor waits for another thread that does: a fifth of the
+//! this one has them, who reads neither asks the system for any nor waits for another thread that does: a tenth of the
 //! processor time of a profile. It is let go before every write, since a log that somebody reads cannot start over, and
 //! not taken while another process writes, whose log has to start over as well.
 

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use doorward_core::account::AccountId;
+use doorward_core::realm::Realm;
 use doorward_core::store::{Store, Written};
 use doorward_store::{Sqlite, open_sqlite};
 use rusqlite::Connection;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::engine::Folder;
@@ -23,13 +24,22 @@ use crate::people::{person, register};
 /// What the log may take: where it is written back (4,000 pages), what a few batches add.
 const LOG: u64 = 64 << 20;
 
+/// A store in a folder of its own, and somebody in it.
+async fn opened() -> (Arc<Sqlite>, Realm, AccountId, Folder) {
+    let folder = Folder::new();
+    let store = open_sqlite(folder.database()).await.unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    let ann = register(&*store, &realm, "ann@example.com").await;
+    (store, realm, ann.id, folder)
+}
+
 /// Two threads that read an account without pause, as long as `work` takes.
 fn while_many_read(store: &Sqlite, account: AccountId, work: impl FnOnce(&AtomicU64)) {
     let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let runtime = Runtime::new().unwrap();
+                let runtime = Builder::new_current_thread().build().unwrap();
                 while !stop.load(Ordering::Relaxed) {
                     assert!(runtime.block_on(store.account(account)).unwrap().is_some());
                     reads.fetch_add(1, Ordering::Relaxed);
@@ -53,13 +63,8 @@ fn after(more: u64, reads: &AtomicU64) {
 
 #[test]
 fn the_log_starts_over() {
-    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
-    let store = runtime.block_on(open_sqlite(folder.database())).unwrap();
-    let (realm, ann) = runtime.block_on(async {
-        let realm = store.ensure_realm("main").await.unwrap();
-        let ann = register(&*store, &realm, "ann@example.com").await;
-        (realm, ann)
-    });
+    let runtime = Runtime::new().unwrap();
+    let (store, realm, ann, folder) = runtime.block_on(opened());
     let log = folder.join("doorward.db-wal");
     let write = |number: usize| {
         let (_inside, mut writes) = (runtime.enter(), JoinSet::new());
@@ -75,7 +80,7 @@ fn the_log_starts_over() {
         }
         fs::metadata(&log).unwrap().len()
     };
-    while_many_read(&store, ann.id, |_| {
+    while_many_read(&store, ann, |_| {
         let largest = (0..20).map(write).max();
         assert!(largest < Some(LOG), "{largest:?}");
     });
@@ -84,17 +89,12 @@ fn the_log_starts_over() {
 
 #[test]
 fn another_process_empties_the_log() {
-    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
-    let store = runtime.block_on(open_sqlite(folder.database())).unwrap();
-    let (realm, ann) = runtime.block_on(async {
-        let realm = store.ensure_realm("main").await.unwrap();
-        let ann = register(&*store, &realm, "ann@example.com").await;
-        (realm, ann)
-    });
+    let runtime = Runtime::new().unwrap();
+    let (store, realm, ann, folder) = runtime.block_on(opened());
     let other = Connection::open(folder.database()).unwrap();
     other.busy_timeout(Duration::from_secs(30)).unwrap();
     let log = folder.join("doorward.db-wal");
-    while_many_read(&store, ann.id, |reads| {
+    while_many_read(&store, ann, |reads| {
         for number in 0..5 {
             // The second one finds that nobody else has written since the first.
             for email in ["bob", "cat"].map(|name| format!("{name}{number}@example.com")) {

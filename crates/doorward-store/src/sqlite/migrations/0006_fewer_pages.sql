@@ -1,6 +1,6 @@
--- Every page that a logout or a login changes is written to the log. Here are two fewer for each: sessions are kept in
--- the order of their ids and not beside an index of them, and endings without an index that says once more what the
--- removal of the session does, which nobody can do twice.
+-- Every page that a logout or a login changes is written to the log. Here they change fewer: sessions are kept in the
+-- order of their ids and not beside an index of them, and endings without an index that says once more what the removal
+-- of the session does, which nobody can do twice.
 
 CREATE TABLE sessions_by_id (
     id                 BLOB    NOT NULL PRIMARY KEY,

@@ -20,26 +20,32 @@ struct Absent {
 const COCKROACH: &str = "CockroachDB";
 const YUGABYTE: &str = "YugabyteDB";
 
+// What both lack.
+const EVENTS: &[&str] = &["^LISTEN", "^UNLISTEN", "^NOTIFY", "PG_NOTIFY"];
+const ADVISORY_LOCKS: &[&str] = &["PG_ADVISORY_*", "PG_TRY_ADVISORY_*"];
+const XML: &[&str] = &["XML*", "XPATH*"];
+const TWO_PHASES: &[&str] = &["^PREPARE TRANSACTION", "^COMMIT PREPARED", "^ROLLBACK PREPARED"];
+
 // As read in November 2026: the documents of CockroachDB v26.3 (PostgreSQL Compatibility: Unsupported Features) and
 // v25.4 (the others), those of YugabyteDB under "stable", and "PostgreSQL Compatibility" under "latest".
 const ABSENT: &[Absent] = &[
     Absent {
-        uses: &["^LISTEN", "^UNLISTEN", "^NOTIFY", "PG_NOTIFY"],
+        uses: EVENTS,
         engine: COCKROACH,
         says: "PostgreSQL Compatibility: Unsupported Features, Events",
     },
     Absent {
-        uses: &["PG_ADVISORY_*", "PG_TRY_ADVISORY_*"],
+        uses: ADVISORY_LOCKS,
         engine: COCKROACH,
         says: "PostgreSQL Compatibility: Unsupported Features, Advisory Lock Functions",
     },
     Absent {
-        uses: &["XML*", "XPATH*"],
+        uses: XML,
         engine: COCKROACH,
         says: "PostgreSQL Compatibility: Unsupported Features, XML functions",
     },
     Absent {
-        uses: &["^PREPARE TRANSACTION", "^COMMIT PREPARED", "^ROLLBACK PREPARED"],
+        uses: TWO_PHASES,
         engine: COCKROACH,
         says: "PostgreSQL Compatibility: Unsupported Features, XA syntax",
     },
@@ -93,12 +99,12 @@ const ABSENT: &[Absent] = &[
         says: "Temporary Tables: disabled by default",
     },
     Absent {
-        uses: &["^LISTEN", "^UNLISTEN", "^NOTIFY", "PG_NOTIFY"],
+        uses: EVENTS,
         engine: YUGABYTE,
         says: "PostgreSQL source database: Events Listen / Notify (until 2025.2.3)",
     },
     Absent {
-        uses: &["PG_ADVISORY_*", "PG_TRY_ADVISORY_*"],
+        uses: ADVISORY_LOCKS,
         engine: YUGABYTE,
         says: "PostgreSQL source database: Advisory locks is not yet implemented (until 2025.1)",
     },
@@ -144,12 +150,12 @@ const ABSENT: &[Absent] = &[
         says: "PostgreSQL source database: XID functions is not supported",
     },
     Absent {
-        uses: &["XML*", "XPATH*"],
+        uses: XML,
         engine: YUGABYTE,
         says: "PostgreSQL source database: XML functions is not yet supported",
     },
     Absent {
-        uses: &["^PREPARE TRANSACTION", "^COMMIT PREPARED", "^ROLLBACK PREPARED"],
+        uses: TWO_PHASES,
         engine: YUGABYTE,
         says: "PostgreSQL source database: Two-Phase Commit",
     },
