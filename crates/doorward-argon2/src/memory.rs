@@ -77,8 +77,15 @@ impl Memory {
     /// # Errors
     /// [`Error::Unavailable`] when this machine cannot run it.
     pub fn with_kernel(kernel: Kernel) -> Result<Self, Error> {
-        let engine = Engine::of(kernel)?;
-        Ok(Self { engine, ..Self::new() })
+        let mut memory = Self::new();
+        memory.use_kernel(kernel)?;
+        Ok(memory)
+    }
+
+    /// Goes on with another kernel, in the memory that there is.
+    pub(crate) fn use_kernel(&mut self, kernel: Kernel) -> Result<(), Error> {
+        self.engine = Engine::of(kernel)?;
+        Ok(())
     }
 
     /// The kernel that hashes here.
