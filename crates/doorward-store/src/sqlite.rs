@@ -36,8 +36,6 @@ use self::writer::Writer;
 pub struct Sqlite {
     // Dropped first, so that the writer closes the last connection and takes the write-ahead log with it.
     readers: Readers,
-    /// For all ended sessions, which a start reads.
-    through: Readers,
     writer: Writer,
 }
 
@@ -61,13 +59,8 @@ impl Sqlite {
             move || connection::for_writing(&path)
         };
         let writer = Writer::start(open, Arc::clone(&reads)).await?;
-        let readers = Readers::open(path.clone(), connection::for_reading, Arc::clone(&reads))?;
-        let through = Readers::open(path, connection::for_reading_through, reads)?;
-        Ok(Self {
-            readers,
-            through,
-            writer,
-        })
+        let readers = Readers::open(path, reads)?;
+        Ok(Self { readers, writer })
     }
 
     /// How many writes were made and how many commits they took, for metrics.

@@ -44,11 +44,11 @@ const WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA f
 const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 
 /// Up to 2 GiB of the file, the most that SQLite allows, are read in place from the system's cache, which all readers
-/// share, rather than copied into a cache of each.
-const MAPPED: &str = "PRAGMA mmap_size = 2147418112;";
+/// share, rather than copied into a cache of each. What is not in it may take 2 MiB.
+const MAPPED: &str = "PRAGMA mmap_size = 2147418112; PRAGMA cache_size = -2000;";
 
-/// For who reads each page once: a cache of 256 KiB, in place of 2 MiB that would stay.
-const THROUGH: &str = "PRAGMA cache_size = -256;";
+/// For who reads each page once: nothing mapped, which would count as memory of this process, and a cache of 256 KiB.
+const THROUGH: &str = "PRAGMA mmap_size = 0; PRAGMA cache_size = -256;";
 
 /// The connection of the writer; makes the file and its schema if need be.
 ///
@@ -79,27 +79,25 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
 /// # Errors
 /// When SQLite cannot open it.
 pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect_to_read(path)?;
+    let connection = connect(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(READER)?;
     connection.execute_batch(MAPPED)?;
     Ok(connection)
 }
 
-/// A connection that reads whole tables, once. What it has read does not stay in the memory of this process, as pages
-/// of the file do that are mapped.
+/// Reads a whole table, once: what is read does not stay in the memory of this process.
 ///
 /// # Errors
-/// As [`for_reading`].
-pub(super) fn for_reading_through(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect_to_read(path)?;
+/// When `work` fails, or SQLite does.
+pub(super) fn reading_through<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     connection.execute_batch(THROUGH)?;
-    Ok(connection)
-}
-
-fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch(READER)?;
-    Ok(connection)
+    let result = work(connection);
+    connection.execute_batch(MAPPED)?;
+    result
 }
 
 /// A connection to a file which [`for_writing`] has prepared, while nobody else may have it open: whoever has makes
@@ -244,5 +242,16 @@ mod tests {
         assert_eq!(setting("synchronous"), 2, "FULL");
         assert_eq!(setting("fullfsync"), 1);
         assert_eq!(setting("foreign_keys"), 1);
+    }
+
+    #[test]
+    fn reading_through_leaves_the_connection_as_it_was() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MAPPED).unwrap();
+        let pages = |db: &Connection| db.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0));
+        assert_eq!(reading_through(&connection, pages).unwrap(), -256);
+        assert_eq!(pages(&connection).unwrap(), -2000);
+        reading_through(&connection, |db| db.execute_batch("SELECT nothing")).unwrap_err();
+        assert_eq!(pages(&connection).unwrap(), -2000);
     }
 }

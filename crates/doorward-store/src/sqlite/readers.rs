@@ -4,7 +4,7 @@
 //! microseconds, and nobody holds a connection across an `await`, so there are never more borrowers than
 //! threads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -22,12 +22,8 @@ const SPARE: usize = 4;
 /// How long to wait for a connection when all are lent: far longer than any read takes.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Opens a connection that reads.
-type Open = fn(&Path) -> rusqlite::Result<Connection>;
-
 pub(super) struct Readers {
     path: PathBuf,
-    open: Open,
     /// At most this many are lent at once, and so at most this many are open.
     limit: usize,
     pool: Mutex<Pool>,
@@ -57,12 +53,11 @@ impl Readers {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(super) fn open(path: PathBuf, open: Open, reads: Arc<AtomicU64>) -> Result<Self, SetupError> {
-        let first = open(&path).map_err(|error| connection::explain(&path, &error))?;
+    pub(super) fn open(path: PathBuf, reads: Arc<AtomicU64>) -> Result<Self, SetupError> {
+        let first = connection::for_reading(&path).map_err(|error| connection::explain(&path, &error))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             path,
-            open,
             limit: 2 * cores + SPARE,
             pool: Mutex::new(Pool {
                 idle: vec![first],
@@ -82,7 +77,7 @@ impl Readers {
         let (_place, idle) = self.borrow()?;
         let connection = match idle {
             Some(connection) => connection,
-            None => (self.open)(&self.path).map_err(|error| failure(&error))?,
+            None => connection::for_reading(&self.path).map_err(|error| failure(&error))?,
         };
         let result = work(&connection);
         self.reads.fetch_add(1, Ordering::Relaxed);
@@ -114,7 +109,7 @@ mod tests {
     fn readers(limit: usize) -> Readers {
         Readers {
             limit,
-            ..Readers::open(PathBuf::new(), connection::for_reading, Arc::default()).unwrap()
+            ..Readers::open(PathBuf::new(), Arc::default()).unwrap()
         }
     }
 
