@@ -20,6 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::LogFormat;
 use crate::printable::{is_plain, is_plain_ascii, printable};
 
+/// Room for nearly every line, in bytes.
+const USUAL_LINE: usize = 256;
+
 /// Logs to standard error from now on, for the whole process.
 ///
 /// # Errors
@@ -32,12 +35,32 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), SetupError> {
         )
     })?;
     let subscriber = tracing_subscriber::registry().with(targets);
+    let to = standard_error()?;
     // The first one stays, if somebody has set one already.
     let _ = match format {
-        LogFormat::Text => subscriber.with(text(io::stderr)).try_init(),
-        LogFormat::Json => subscriber.with(json(io::stderr)).try_init(),
+        LogFormat::Text => subscriber.with(text(to)).try_init(),
+        LogFormat::Json => subscriber.with(json(to)).try_init(),
     };
     Ok(())
+}
+
+/// Standard error without the library's lock, for which each request would wait while another one's line is written. A
+/// line is one write, which the system keeps apart from others.
+#[cfg(unix)]
+fn standard_error() -> Result<std::fs::File, SetupError> {
+    use std::os::fd::AsFd;
+    let own = io::stderr().as_fd().try_clone_to_owned().map_err(|error| {
+        SetupError::new(
+            format!("standard error cannot be written: {error}"),
+            "start it with a standard error, or raise the limit of open files",
+        )
+    })?;
+    Ok(own.into())
+}
+
+#[cfg(not(unix))]
+fn standard_error() -> Result<fn() -> io::Stderr, SetupError> {
+    Ok(io::stderr)
 }
 
 type TextLayer<S, W> =
@@ -93,7 +116,7 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = String::new();
+        let mut line = String::with_capacity(USUAL_LINE);
         self.format.format_event(context, Writer::new(&mut line), event)?;
         let line = line.strip_suffix('\n').unwrap_or(&line);
         if self.json {

@@ -7,6 +7,7 @@ use doorward_core::account::Account;
 use doorward_core::action::{Carried, IssuedToken};
 use doorward_core::secret::Secret;
 use doorward_core::session::Session;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::hole::Hole;
@@ -136,7 +137,7 @@ fn render_by_field(faults: &[WordedFault], out: &mut Vec<u8>) {
             words.push(fault.message.as_str().into());
         }
     }
-    out.extend_from_slice(Value::Object(fields).to_string().as_bytes());
+    json(&fields, out);
 }
 
 impl<'f> Filling<'f> {
@@ -242,19 +243,20 @@ impl Shown<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Self::Nothing => out.extend_from_slice(b"null"),
-            Self::Text(text) => {
-                out.push(b'"');
-                escape(text, out);
-                out.push(b'"');
-            }
-            Self::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Self::Flag(flag) => out.extend_from_slice(flag.to_string().as_bytes()),
-            Self::Json(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Self::Text(text) => json(text, out),
+            Self::Number(number) => json(number, out),
+            Self::Flag(flag) => json(flag, out),
+            Self::Json(value) => json(value, out),
         }
     }
 
+    /// As the inside of a JSON string.
     fn write_escaped(&self, out: &mut Vec<u8>) {
-        escape(&self.plain(), out);
+        let start = out.len();
+        json(&self.plain(), out);
+        // Without the quotes.
+        out.pop();
+        out.remove(start);
     }
 
     fn plain(&self) -> Cow<'_, str> {
@@ -269,8 +271,44 @@ impl Shown<'_> {
     }
 }
 
-/// The inside of a JSON string (RFC 8259 section 7).
-fn escape(text: &str, out: &mut Vec<u8>) {
-    let quoted = Value::from(text).to_string();
-    out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
+/// Writes a value as JSON (RFC 8259), without a text in between.
+fn json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // No text, number, flag or JSON value can fail to be JSON, and no memory to be written to.
+    let _ = serde_json::to_writer(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_what_it_is_alone_and_inside_another() {
+        let template = Template {
+            pieces: vec![
+                Piece::Bytes(b"[".as_slice().into()),
+                Piece::Value(Hole::FaultMessage),
+                Piece::Bytes(b",\"a ".as_slice().into()),
+                Piece::InString(Hole::FaultMessage),
+                Piece::Bytes(b" b\"]".as_slice().into()),
+            ],
+        };
+        for text in [
+            "",
+            "plain",
+            r#""quoted" and \"#,
+            "tab\tline\n\u{1}\u{7f}",
+            "Zoë 世界 \u{2028}",
+        ] {
+            let fault = WordedFault {
+                field: String::new(),
+                message: text.into(),
+            };
+            let rendered = template.rendered(&Filling {
+                fault: Some(&fault),
+                ..Filling::default()
+            });
+            let read: Value = serde_json::from_str(&rendered).unwrap();
+            assert_eq!(read, serde_json::json!([text, format!("a {text} b")]));
+        }
+    }
 }

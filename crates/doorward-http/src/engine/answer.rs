@@ -14,6 +14,9 @@ use crate::contract::{Answer, Body as Content};
 /// When to try again while the store cannot answer.
 pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
+/// Room for the headers of nearly every response: the common ones, the id, the type, and some of the contract.
+const USUAL_HEADERS: usize = 12;
+
 /// A response from an answer. `status` is for contract-wide answers, which may leave it to their kind.
 pub(super) fn build(
     answer: &Answer,
@@ -37,6 +40,7 @@ pub(super) fn build(
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status.or(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    headers.reserve(USUAL_HEADERS);
     if let Some(media_type) = media_type {
         headers.insert(header::CONTENT_TYPE, media_type);
     }
