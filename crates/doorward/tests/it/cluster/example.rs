@@ -1,4 +1,5 @@
-//! `examples/cluster/run`, started as its README says, with each of its parts killed in turn.
+//! A server on SQLite, whose users move into `examples/cluster/run`, started as its README says, and then each of its
+//! parts killed in turn.
 //!
 //! The surprise: the script makes its own folder, which PostgreSQL's user can get at wherever this project is.
 
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{BOUND, check, credentials, login, logout};
+use super::{check, credentials, login, logout};
 use crate::http::{Answer, Line, Request};
+use crate::server::{Server, Setup};
 use crate::transcript::ROOT;
 
 /// The ports that the script takes, one after the other: HAProxy, three nodes, two servers of PostgreSQL.
@@ -33,13 +35,15 @@ struct Example {
 }
 
 impl Example {
-    fn start() -> Self {
+    /// With everybody of another database.
+    fn start(from: &str) -> Self {
         let port = free_ports();
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
             .arg(script())
             .env("DOORWARD", env!("CARGO_BIN_EXE_doorward"))
             .env("PORT", port.to_string())
+            .env("FROM", from)
             .env("DOORWARD_HASH_MEMORY_KIB", "8")
             .env("DOORWARD_HASH_PASSES", "1")
             .stdin(Stdio::piped())
@@ -143,31 +147,25 @@ fn free_ports() -> u16 {
 /// Who is signed in and who is not, whatever was killed.
 struct Held {
     lives: String,
+    /// Of the session that lives.
+    refresh: String,
     ended: String,
 }
 
 impl Held {
-    fn new(example: &Example) -> Self {
-        let made = example.ask(&Request::post("/v1/accounts", &credentials("ann")));
+    /// Made on a server on SQLite.
+    fn new(home: &Server) -> Self {
+        let ask = |request: Request| request.send(home.address);
+        let made = ask(Request::post("/v1/accounts", &credentials("ann")));
         assert_eq!(made.status, 202, "{made}");
-        let token = || {
-            // HAProxy says who it is, and not the client.
-            let opened = example.ask(&login("ann").header("X-Forwarded-For", "203.0.113.9"));
-            assert_eq!(opened.status, 201, "{opened}");
-            opened.member("access_token")
-        };
-        let (lives, ended) = (token(), token());
-        let sessions = example.ask(&Request::get("/v1/sessions").bearer(&lives));
-        for session in sessions.json()["sessions"].as_array().unwrap() {
-            assert_eq!(session["address"], json!("127.0.0.1"));
-        }
-        let done = example.ask(&logout(&ended));
+        let [lives, ended] = [(), ()].map(|()| ask(login("ann")));
+        let done = ask(logout(&ended.member("access_token")));
         assert_eq!(done.status, 204, "{done}");
-        let since = Instant::now();
-        while since.elapsed() <= BOUND {
-            std::thread::yield_now();
+        Self {
+            lives: lives.member("access_token"),
+            refresh: lives.member("refresh_token"),
+            ended: ended.member("access_token"),
         }
-        Self { lives, ended }
     }
 
     /// While something is down: nobody who is out gets in, and what cannot be said is "not now".
@@ -198,10 +196,28 @@ impl Held {
     }
 }
 
+/// HAProxy says who a client is, whatever the client says.
+fn nobody_forges_an_address(example: &Example) {
+    let opened = example.ask(&login("ann").header("X-Forwarded-For", "203.0.113.9"));
+    assert_eq!(opened.status, 201, "{opened}");
+    let sessions = example.ask(&Request::get("/v1/sessions").bearer(&opened.member("access_token")));
+    for session in sessions.json()["sessions"].as_array().unwrap() {
+        assert_eq!(session["address"], json!("127.0.0.1"));
+    }
+}
+
 #[test]
-fn any_part_of_the_example_may_be_killed() {
-    let example = Example::start();
-    let held = Held::new(&example);
+fn users_of_sqlite_move_into_the_example_of_which_any_part_may_be_killed() {
+    let home = Setup::new().start();
+    let held = Held::new(&home);
+    home.ask_to_stop();
+    let (_, home) = home.wait();
+    let example = Example::start(&format!("sqlite:{}", home.database().display()));
+    held.is_kept(&example, "abe");
+    let refreshed = json!({ "refresh_token": held.refresh });
+    let refreshed = example.ask(&Request::post("/v1/sessions/current/refresh", &refreshed));
+    assert_eq!(refreshed.status, 200, "{refreshed}");
+    nobody_forges_an_address(&example);
 
     example.kill("node-1.pid");
     held.is_safe(&example);
