@@ -37,6 +37,9 @@ const MAX_CONTEXT: usize = 16;
 /// This is the only place that normalises passwords. Keyboards differ in how they compose `é`, and the same key
 /// has to open the door everywhere.
 pub fn typed(text: &str) -> Secret {
+    if text.is_ascii() {
+        return Secret::new(text.to_owned());
+    }
     // Of the right size from the start: growing would leave copies behind that nobody wipes.
     let mut normal = String::with_capacity(text.nfc().map(char::len_utf8).sum());
     normal.extend(text.nfc());
