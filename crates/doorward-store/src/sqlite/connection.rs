@@ -44,11 +44,11 @@ const WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA f
 const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 
 /// Up to 2 GiB of the file, the most that SQLite allows, are read in place from the system's cache, which all readers
-/// share, rather than copied into a cache of each. What is not in it may take 2 MiB.
-const MAPPED: &str = "PRAGMA mmap_size = 2147418112; PRAGMA cache_size = -2000;";
+/// share, rather than copied into a cache of each.
+const MAPPED: &str = "PRAGMA mmap_size = 2147418112;";
 
-/// For who reads each page once: nothing mapped, which would count as memory of this process, and a cache of 256 KiB.
-const THROUGH: &str = "PRAGMA mmap_size = 0; PRAGMA cache_size = -256;";
+/// Gives back what is mapped: as long as it is, it counts as memory of this process.
+const UNMAPPED: &str = "PRAGMA mmap_size = 0;";
 
 /// The connection of the writer; makes the file and its schema if need be.
 ///
@@ -86,18 +86,14 @@ pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Reads a whole table, once: what is read does not stay in the memory of this process.
+/// Forgets the pages of the file that a connection has read, for who will not read them again. No statement may be on its
+/// way.
 ///
 /// # Errors
-/// When `work` fails, or SQLite does.
-pub(super) fn reading_through<T>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    connection.execute_batch(THROUGH)?;
-    let result = work(connection);
-    connection.execute_batch(MAPPED)?;
-    result
+/// When SQLite refuses.
+pub(super) fn forget_pages(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(UNMAPPED)?;
+    connection.execute_batch(MAPPED)
 }
 
 /// A connection to a file which [`for_writing`] has prepared, while nobody else may have it open: whoever has makes
@@ -226,7 +222,11 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> SetupError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::path::PathBuf;
+
+    use doorward_core::{Timestamp, random};
+
     use super::*;
 
     /// What a killed process cannot show: that a commit waits for the disk.
@@ -244,14 +244,46 @@ mod tests {
         assert_eq!(setting("foreign_keys"), 1);
     }
 
+    /// A folder that is removed when dropped.
+    pub(in crate::sqlite) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(in crate::sqlite) fn new() -> Self {
+            let name = format!("doorward-{}", random::uuid(Timestamp(0)).unwrap());
+            let folder = Self(std::env::temp_dir().join(name));
+            std::fs::create_dir(&folder.0).unwrap();
+            folder
+        }
+
+        pub(in crate::sqlite) fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
-    fn reading_through_leaves_the_connection_as_it_was() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(MAPPED).unwrap();
-        let pages = |db: &Connection| db.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0));
-        assert_eq!(reading_through(&connection, pages).unwrap(), -256);
-        assert_eq!(pages(&connection).unwrap(), -2000);
-        reading_through(&connection, |db| db.execute_batch("SELECT nothing")).unwrap_err();
-        assert_eq!(pages(&connection).unwrap(), -2000);
+    fn pages_that_are_forgotten_are_no_memory_of_this_process() {
+        let folder = Folder::new();
+        let path = folder.join("numbers.db");
+        let rows = "CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (1); PRAGMA journal_mode = WAL";
+        Connection::open(&path).unwrap().execute_batch(rows).unwrap();
+        let reader = for_reading(&path).unwrap();
+        let is_mapped = || {
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            maps.lines()
+                .any(|line| line.ends_with("/numbers.db") && line.contains(folder.0.to_str().unwrap()))
+        };
+        let read = || reader.query_row("SELECT number FROM numbers", [], |row| row.get::<_, i64>(0));
+        for _ in 0..2 {
+            assert_eq!((read().unwrap(), is_mapped()), (1, true));
+            forget_pages(&reader).unwrap();
+            assert!(!is_mapped());
+        }
     }
 }

@@ -66,27 +66,13 @@ impl<'a> ReadLock<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use doorward_core::{Timestamp, random};
-
+    use super::super::connection::tests::Folder;
     use super::*;
-
-    /// A folder that is removed when dropped.
-    struct Folder(PathBuf);
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
 
     /// Two connections to one file, as two processes have them.
     fn connections() -> (Connection, Connection, Folder) {
-        let name = format!("doorward-{}", random::uuid(Timestamp(0)).unwrap());
-        let folder = Folder(std::env::temp_dir().join(name));
-        std::fs::create_dir(&folder.0).unwrap();
-        let open = || Connection::open(folder.0.join("numbers.db")).unwrap();
+        let folder = Folder::new();
+        let open = || Connection::open(folder.join("numbers.db")).unwrap();
         let (one, other) = (open(), open());
         one.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (number INTEGER)")
             .unwrap();

@@ -14,7 +14,11 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::connection::forget_pages;
 use super::sql_limit;
+
+/// So many endings at once are read by a start, and not again.
+const MANY_ENDED: usize = 1_000;
 
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
@@ -139,7 +143,12 @@ pub(super) fn end_all(
 pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rusqlite::Result<Vec<EndedSession>> {
     let mut statement = connection.prepare_cached(ENDED)?;
     let rows = statement.query_map([sequence, sql_limit(limit)], ending)?;
-    rows.collect()
+    let ended: Vec<EndedSession> = rows.collect::<rusqlite::Result<_>>()?;
+    drop(statement);
+    if ended.len() >= MANY_ENDED {
+        forget_pages(connection)?;
+    }
+    Ok(ended)
 }
 
 pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {

@@ -18,7 +18,6 @@ use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
-use super::connection::reading_through;
 use super::{Sqlite, account, client, key, realm, refresh, session, status_list};
 
 #[async_trait]
@@ -150,8 +149,7 @@ impl Store for Sqlite {
     }
 
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
-        self.readers
-            .read(|db| reading_through(db, |db| session::ended(db, sequence, limit)))
+        self.readers.read(|db| session::ended(db, sequence, limit))
     }
 
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
