@@ -4,16 +4,11 @@
 //! typed (a path, a user agent), and that must neither end the line nor move the cursor of whoever reads it.
 
 use std::fmt;
-#[cfg(unix)]
-use std::fs::File;
+#[cfg(not(unix))]
 use std::io;
 use std::str::FromStr;
-#[cfg(unix)]
-use std::sync::Arc;
 
 use doorward_core::{Clock, SetupError};
-#[cfg(unix)]
-use parking_lot::RwLock;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
@@ -23,8 +18,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+#[cfg(unix)]
+use self::lines::standard_error;
 use crate::config::LogFormat;
 use crate::printable::{is_plain, is_plain_ascii, printable};
+
+#[cfg(unix)]
+mod lines;
 
 /// Room for nearly every line, in bytes.
 const USUAL_LINE: usize = 256;
@@ -50,61 +50,9 @@ pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Standard error without the lock that the library holds while it writes, and for which other requests would wait.
-#[cfg(unix)]
-fn standard_error() -> Result<Arc<Lines>, SetupError> {
-    use std::os::fd::AsFd;
-    let own = io::stderr().as_fd().try_clone_to_owned().map_err(|error| {
-        SetupError::new(
-            format!("standard error cannot be written: {error}"),
-            "raise the limit of open files (`ulimit -n`)",
-        )
-    })?;
-    Ok(Arc::new(Lines::to(own.into())))
-}
-
 #[cfg(not(unix))]
 fn standard_error() -> Result<fn() -> io::Stderr, SetupError> {
     Ok(io::stderr)
-}
-
-/// The most that a pipe takes in one piece, on any system (POSIX, `_POSIX_PIPE_BUF`), in bytes.
-#[cfg(unix)]
-const PIPE_BUF: usize = 512;
-
-/// A file of lines that nothing comes between, though many threads write at once.
-#[cfg(unix)]
-struct Lines {
-    to: File,
-    /// Shared by those who write one piece, and held alone by who writes several.
-    pieces: RwLock<()>,
-}
-
-#[cfg(unix)]
-impl Lines {
-    fn to(file: File) -> Self {
-        Self {
-            to: file,
-            pieces: RwLock::new(()),
-        }
-    }
-}
-
-#[cfg(unix)]
-impl io::Write for &Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if line.len() <= PIPE_BUF {
-            let _shared = self.pieces.read();
-            (&self.to).write(line)
-        } else {
-            let _alone = self.pieces.write();
-            (&self.to).write_all(line).map(|()| line.len())
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 type TextLayer<S, W> =
@@ -185,7 +133,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Write};
+    use std::io;
+    use std::sync::Arc;
 
     use parking_lot::Mutex;
 
@@ -195,7 +144,7 @@ mod tests {
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl io::Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -245,27 +194,5 @@ mod tests {
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(event["path"], HOSTILE);
         assert_eq!(event["level"], "INFO");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_long_line_stays_in_one_piece_though_the_pipe_is_full() {
-        let (reader, writer) = io::pipe().unwrap();
-        std::thread::scope(|scope| {
-            let read = scope.spawn(|| BufReader::new(reader).lines().map(Result::unwrap).collect::<Vec<_>>());
-            let lines = Lines::to(std::os::fd::OwnedFd::from(writer).into());
-            std::thread::scope(|scope| {
-                // A pipe holds 64 KiB.
-                for (letter, length) in [("a", 200_000), ("b", 200_000), ("c", 100), ("d", PIPE_BUF - 1)] {
-                    let (line, mut lines) = (letter.repeat(length) + "\n", &lines);
-                    scope.spawn(move || (0..20).for_each(|_| lines.write_all(line.as_bytes()).unwrap()));
-                }
-            });
-            drop(lines);
-            let read = read.join().unwrap();
-            assert_eq!(read.len(), 80);
-            let is_whole = |line: &String| line.bytes().all(|byte| line.starts_with(char::from(byte)));
-            assert!(read.iter().all(is_whole));
-        });
     }
 }
