@@ -16,7 +16,7 @@ pub fn self_test() -> Result<(), Kernel> {
     let mut memory = Memory::new();
     Kernel::ALL
         .into_iter()
-        .filter(|kernel| kernel.is_available())
+        .filter(|kernel| *kernel != Kernel::Portable && kernel.is_available())
         .try_for_each(|kernel| {
             let made = memory.use_kernel(kernel).and_then(|()| hashes(&mut memory));
             if made == Ok(expected) { Ok(()) } else { Err(kernel) }
