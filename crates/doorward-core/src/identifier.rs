@@ -28,7 +28,7 @@ pub struct Canonical(String);
 impl Canonical {
     /// The canonical form of what somebody typed.
     pub fn of(typed: &str) -> Self {
-        // All that the rest does to ASCII. Nearly every login asks for that, with cold caches after a hash.
+        // All that the rest does to ASCII, of which nearly every identifier is.
         if typed.is_ascii() {
             return Self(typed.to_ascii_lowercase());
         }

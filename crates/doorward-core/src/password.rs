@@ -37,6 +37,7 @@ const MAX_CONTEXT: usize = 16;
 /// This is the only place that normalises passwords. Keyboards differ in how they compose `é`, and the same key
 /// has to open the door everywhere.
 pub fn typed(text: &str) -> Secret {
+    // ASCII is in NFC.
     if text.is_ascii() {
         return Secret::new(text.to_owned());
     }
