@@ -54,7 +54,7 @@ fn forge(tokens: &Tokens, header: &str, claims: &str) -> Secret {
     let ring = tokens.ring();
     let key = ring.signer(NOW).unwrap();
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.sign, key.algorithm).unwrap();
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()).unwrap());
     Secret::new(format!("{message}.{signature}"))
 }
 
