@@ -14,6 +14,7 @@ mod read_lock;
 mod readers;
 mod realm;
 mod refresh;
+mod rowids;
 mod session;
 #[cfg(test)]
 mod statements;
@@ -29,6 +30,7 @@ use doorward_core::{Error, SetupError};
 use rusqlite::ErrorCode;
 
 use self::readers::Readers;
+use self::rowids::Rowids;
 pub(crate) use self::transfer::TransferEnd;
 use self::writer::Writer;
 
@@ -37,6 +39,7 @@ pub struct Sqlite {
     // Dropped first, so that the writer closes the last connection and takes the write-ahead log with it.
     readers: Readers,
     writer: Writer,
+    rowids: Rowids,
 }
 
 /// What the writer has done since it was started.
@@ -60,7 +63,11 @@ impl Sqlite {
         };
         let writer = Writer::start(open, Arc::clone(&reads)).await?;
         let readers = Readers::open(path, reads)?;
-        Ok(Self { readers, writer })
+        Ok(Self {
+            readers,
+            writer,
+            rowids: Rowids::new(),
+        })
     }
 
     /// How many writes were made and how many commits they took, for metrics.

@@ -14,6 +14,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::rowids::Rowids;
 use super::writer::Undo;
 use super::{realm, session, sql_limit};
 use crate::identifiers::{canonicals, identifiers};
@@ -21,6 +22,10 @@ use crate::identifiers::{canonicals, identifiers};
 const INSERT: &str = "INSERT INTO accounts (id, realm, number, object_id, email, username, first_name, last_name, \
      attributes, created_at, updated_at, password_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const BY_ID: &str = "SELECT id, realm, number, object_id, email, username, first_name, last_name, attributes, \
+     created_at, updated_at, disabled_at, rowid FROM accounts WHERE id = $1";
+const BY_ROWID: &str = "SELECT id, realm, number, object_id, email, username, first_name, last_name, attributes, \
+     created_at, updated_at, disabled_at FROM accounts WHERE rowid = $1 AND id = $2";
+const WITH_PASSWORD: &str = "SELECT id, realm, number, object_id, email, username, first_name, last_name, attributes, \
      created_at, updated_at, disabled_at, password_hash FROM accounts WHERE id = $1";
 const BY_IDENTIFIER: &str = "SELECT a.id, a.realm, a.number, a.object_id, a.email, a.username, a.first_name, \
      a.last_name, a.attributes, a.created_at, a.updated_at, a.disabled_at, a.password_hash \
@@ -44,6 +49,8 @@ const FREE_IDENTIFIERS: &str = "DELETE FROM identifiers WHERE account = $1";
 pub(super) const STATEMENTS: &[&str] = &[
     INSERT,
     BY_ID,
+    BY_ROWID,
+    WITH_PASSWORD,
     BY_IDENTIFIER,
     LIST,
     UPDATE,
@@ -112,7 +119,7 @@ pub(super) fn update(
     password: Option<PasswordChange>,
     at: Timestamp,
 ) -> Result<(Written, Vec<EndedSession>), Undo<(Written, Vec<EndedSession>)>> {
-    let Some((mut account, _)) = find(connection, id)? else {
+    let Some((mut account, _)) = find_with_password(connection, id)? else {
         return Ok((Written::Gone, Vec::new()));
     };
     let mut ended = Vec::new();
@@ -171,9 +178,29 @@ fn take_identifier(
     }
 }
 
-pub(super) fn find(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<(Account, PasswordHash)>> {
-    connection
+pub(super) fn find(connection: &Connection, rowids: &Rowids, id: AccountId) -> rusqlite::Result<Option<Account>> {
+    if let Some(rowid) = rowids.of(id) {
+        let row = params![rowid, id.0.as_bytes()];
+        let found = connection.prepare_cached(BY_ROWID)?.query_row(row, account);
+        if let Some(found) = found.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    let found = connection
         .prepare_cached(BY_ID)?
+        .query_row([id.0.as_bytes()], |row| Ok((account(row)?, row.get(12)?)));
+    Ok(found.optional()?.map(|(account, rowid)| {
+        rowids.remember(id, rowid);
+        account
+    }))
+}
+
+pub(super) fn find_with_password(
+    connection: &Connection,
+    id: AccountId,
+) -> rusqlite::Result<Option<(Account, PasswordHash)>> {
+    connection
+        .prepare_cached(WITH_PASSWORD)?
         .query_row([id.0.as_bytes()], with_password)
         .optional()
 }

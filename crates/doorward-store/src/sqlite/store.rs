@@ -38,13 +38,11 @@ impl Store for Sqlite {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        self.readers
-            .read(|db| account::find(db, id))
-            .map(|found| found.map(|(account, _)| account))
+        self.readers.read(|db| account::find(db, &self.rowids, id))
     }
 
     async fn account_with_password(&self, id: AccountId) -> Result<Option<(Account, PasswordHash)>> {
-        self.readers.read(|db| account::find(db, id))
+        self.readers.read(|db| account::find_with_password(db, id))
     }
 
     async fn account_by_identifier(
