@@ -106,7 +106,7 @@ impl Store for Sqlite {
     async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
         let password_hash = password_hash.clone();
         self.writer
-            .write(move |db| session::open(db, &new, &password_hash))
+            .write_plain(move |db| session::open(db, &new, &password_hash))
             .await
     }
 
@@ -151,7 +151,7 @@ impl Store for Sqlite {
     }
 
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome> {
-        self.writer.write(move |db| refresh::rotate(db, &rotation)).await
+        self.writer.write_plain(move |db| refresh::rotate(db, &rotation)).await
     }
 
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
