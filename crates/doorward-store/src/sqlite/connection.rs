@@ -43,8 +43,8 @@ const WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA f
 /// What every reader is set to.
 const READER: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
 
-/// Up to 2 GiB of the file, the most that SQLite allows, are read in place from the system's cache, which all readers
-/// share, rather than copied into a cache of each.
+/// Up to 2 GiB of the file, the most that SQLite allows, are read in place from the system's cache, which all connections
+/// share, rather than copied into a cache of each. The writer changes a copy.
 const MAPPED: &str = "PRAGMA mmap_size = 2147418112;";
 
 /// Gives back what is mapped: as long as it is, it counts as memory of this process.
@@ -71,6 +71,7 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
     migrations::apply(&mut connection, path)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
     connection.execute_batch(WRITER).map_err(explain)?;
+    connection.execute_batch(MAPPED).map_err(explain)?;
     Ok(connection)
 }
 
