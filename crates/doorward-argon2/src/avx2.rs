@@ -66,9 +66,13 @@ impl Rotations {
 #[target_feature(enable = "avx2")]
 fn compress(previous: &Block, reference: &Block, target: &mut Block, old: Old) {
     let by = Rotations::new();
+    let first = two_rows(previous, reference, 0, by);
+    // What is written is read as well, by the machine or by the last pass, and has come by then. Not earlier: the reference
+    // is still on its way.
+    target.prefetch();
     // Kept in memory: the rounds need the registers.
     let state = [
-        two_rows(previous, reference, 0, by),
+        first,
         two_rows(previous, reference, 1, by),
         two_rows(previous, reference, 2, by),
         two_rows(previous, reference, 3, by),
