@@ -7,7 +7,7 @@
 use doorward_core::account::AccountId;
 use quick_cache::sync::Cache;
 
-/// How many are remembered, at about 60 bytes each: as many as tokens, since whose token is asked about is looked up.
+/// How many are remembered, at about 90 bytes each: as many as tokens, since whose token is asked about is looked up.
 const REMEMBERED: usize = 100_000;
 
 /// The rowids of accounts. To find a row by its id, SQLite walks down the index of ids first, which is as deep as the table.
