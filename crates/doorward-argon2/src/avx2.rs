@@ -67,8 +67,8 @@ impl Rotations {
 fn compress(previous: &Block, reference: &Block, target: &mut Block, old: Old) {
     let by = Rotations::new();
     let first = two_rows(previous, reference, 0, by);
-    // What is written is read as well, by the machine or by the last pass, and has come by then. Not earlier: the reference
-    // is still on its way.
+    // What is there is read before it is written, by the machine or, after the first pass, by us: it comes while the rows
+    // are computed. Not asked for earlier, when the reference is still on its way.
     target.prefetch();
     // Kept in memory: the rounds need the registers.
     let state = [
