@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::command::all::COMMANDS;
 use crate::error::{Error, Result};
 use crate::print;
-use crate::record::{Figure, Record, figures};
+use crate::record::{Figure, Record, default_folder, figures};
 use crate::table::Table;
 
 const HEAD: &str = "\
@@ -88,7 +88,13 @@ fn machines(records: &[Record]) -> Table {
 }
 
 fn section(text: &mut String, record: &Record, folder: &str, notes: &str) {
-    let _ = write!(text, "\n## {}\n\n```sh\n{}\n```\n", record.title, record.line);
+    // Typed as it was for the default folder, it would take the place of another machine's record.
+    let is_default = default_folder().file_name().is_some_and(|name| name == folder);
+    let elsewhere = (!is_default)
+        .then(|| format!(" --records docs/{folder}"))
+        .unwrap_or_default();
+    let line = &record.line;
+    let _ = write!(text, "\n## {}\n\n```sh\n{line}{elsewhere}\n```\n", record.title);
     let minutes = record.seconds / 60.0;
     let stolen = record.stolen;
     let _ = write!(
@@ -133,7 +139,6 @@ fn wrapped(paragraph: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::default_folder;
 
     #[test]
     fn lines_of_a_paragraph_fit() {
