@@ -89,10 +89,11 @@ fn machines(records: &[Record]) -> Table {
 
 fn section(text: &mut String, record: &Record, folder: &str, notes: &str) {
     // Typed as it was for the default folder, it would take the place of another machine's record.
-    let is_default = default_folder().file_name().is_some_and(|name| name == folder);
-    let elsewhere = (!is_default)
-        .then(|| format!(" --records docs/{folder}"))
-        .unwrap_or_default();
+    let elsewhere = if default_folder().ends_with(folder) {
+        String::new()
+    } else {
+        format!(" --records docs/{folder}")
+    };
     let line = &record.line;
     let _ = write!(text, "\n## {}\n\n```sh\n{line}{elsewhere}\n```\n", record.title);
     let minutes = record.seconds / 60.0;
