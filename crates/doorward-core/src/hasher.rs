@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
+use self::answers::Answers;
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
 use self::stored::Ceiling;
@@ -23,6 +24,7 @@ use crate::secret::{PasswordHash, Secret};
 use crate::throttle::{Permit, network};
 use crate::{Clock, Error, Result, SetupError};
 
+mod answers;
 mod bcrypt_hash;
 mod config;
 mod line;
@@ -119,9 +121,16 @@ impl Hasher {
             names: RandomState::new(),
             threads: Vec::with_capacity(config.threads),
         };
+        let answers = Arc::new(Answers::default());
         for number in 0..config.threads {
             let queue = Arc::clone(&hasher.queue);
-            let worker = Worker::new(config.scheme, kernel, Arc::clone(&hasher.tally), clock.clone());
+            let worker = Worker::new(
+                config.scheme,
+                kernel,
+                Arc::clone(&hasher.tally),
+                Arc::clone(&answers),
+                clock.clone(),
+            );
             let thread = thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {

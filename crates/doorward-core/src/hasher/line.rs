@@ -158,6 +158,11 @@ impl<T> Line<T> {
         self.waiting.len()
     }
 
+    /// Whether there are two jobs for each thread.
+    pub(super) fn suffices(&self) -> bool {
+        self.waiting.len() >= 2 * self.threads as usize
+    }
+
     /// How long it takes until all that is in the line now has been taken. A job that an idle thread is about to take
     /// does not wait.
     pub(super) fn wait(&self) -> Duration {

@@ -105,6 +105,11 @@ impl<T> Queue<T> {
         self.wake.notify_all();
     }
 
+    /// Whether so many jobs wait that each thread finds two, whenever it asks.
+    pub(super) fn suffices(&self) -> bool {
+        self.state.lock().line.suffices()
+    }
+
     /// The jobs that no thread has taken yet.
     pub(super) fn waiting(&self) -> usize {
         self.state.lock().line.len()

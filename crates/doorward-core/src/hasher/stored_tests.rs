@@ -24,7 +24,7 @@ fn secret(text: &str) -> Secret {
 /// Verifies on a worker of this thread.
 fn check(scheme: Scheme, password: &str, stored: &str) -> Checked {
     let (answer, mut checked) = oneshot::channel();
-    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Clock::system()).run(Job::Verify {
+    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Arc::default(), Clock::system()).run(Job::Verify {
         password: secret(password),
         against: Some(PasswordHash::new(stored.to_owned())),
         answer,
@@ -38,7 +38,7 @@ fn matches(password: &str, stored: &str) -> bool {
 
 fn hash(scheme: Scheme, password: &str) -> Result<PasswordHash> {
     let (answer, mut hashed) = oneshot::channel();
-    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Clock::system()).run(Job::Hash {
+    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Arc::default(), Clock::system()).run(Job::Hash {
         password: secret(password),
         answer,
     });

@@ -25,8 +25,12 @@ fn pool(scheme: Scheme) -> Hasher {
     Hasher::start(config, Clock::system()).unwrap()
 }
 
-fn worker(tally: &Arc<Tally>) -> Worker {
-    Worker::new(TINY, doorward_argon2::kernel(), Arc::clone(tally), Clock::system())
+/// A worker, and where it leaves its answers.
+fn worker(tally: &Arc<Tally>) -> (Worker, Arc<Answers>) {
+    let answers = Arc::new(Answers::default());
+    let kernel = doorward_argon2::kernel();
+    let worker = Worker::new(TINY, kernel, Arc::clone(tally), Arc::clone(&answers), Clock::system());
+    (worker, answers)
 }
 
 fn refused(hasher: &Hasher) -> u64 {
@@ -162,7 +166,7 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
 #[test]
 fn a_job_whose_caller_has_gone_is_skipped() {
     let tally = Arc::default();
-    let mut worker = worker(&tally);
+    let (mut worker, _) = worker(&tally);
     for gone in [true, false] {
         let (hash_answer, hashed) = oneshot::channel();
         let (verify_answer, checked) = oneshot::channel();
@@ -197,13 +201,14 @@ fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Rece
 #[test]
 fn two_jobs_at_once_are_answered_each_for_itself() {
     let tally = Arc::default();
-    let mut worker = worker(&tally);
+    let (mut worker, ready) = worker(&tally);
     let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
     let mut hashes = answers.into_iter().map(|answer| Job::Hash {
         password: secret("right"),
         answer,
     });
     worker.run_two(hashes.next().unwrap(), hashes.next().unwrap());
+    ready.hand_over();
     let right = hashed[0].try_recv().unwrap().unwrap();
     assert_ne!(right.expose(), hashed[1].try_recv().unwrap().unwrap().expose());
     let other_cost = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
@@ -222,6 +227,7 @@ fn two_jobs_at_once_are_answered_each_for_itself() {
             let (first, mut checked) = verify(password, against);
             let (second, mut other_checked) = verify(other, other_against);
             worker.run_two(first, second);
+            ready.hand_over();
             assert_eq!(checked.try_recv().unwrap().unwrap().matches, matches);
             assert_eq!(other_checked.try_recv().unwrap().unwrap().matches, other_matches);
         }
@@ -232,20 +238,28 @@ fn two_jobs_at_once_are_answered_each_for_itself() {
 #[test]
 fn of_two_jobs_the_one_that_is_waited_for_is_done() {
     let tally = Arc::default();
-    let mut worker = worker(&tally);
+    let (mut worker, ready) = worker(&tally);
     let (gone, _) = verify("x", None);
     let (waiting, mut checked) = verify("x", None);
     worker.run_two(gone, waiting);
+    ready.hand_over();
     assert!(!checked.try_recv().unwrap().unwrap().matches);
     assert_eq!(tally.done.load(Ordering::Relaxed), 1);
 }
 
-/// One thread and more jobs than it can do at once, of which it may take two at a time or not.
+/// Many more jobs than the threads can do at once, so that answers are held back, and a last one that has to be
+/// answered although no other comes after it.
 #[tokio::test]
 async fn a_burst_is_answered_each_for_itself() {
-    let hasher = pool(TINY);
+    let config = HasherConfig {
+        scheme: TINY,
+        threads: 3,
+        ..HasherConfig::default()
+    };
+    let hasher = Hasher::start(config, Clock::system()).unwrap();
     let hash = hasher.hash(CALLER, &secret("right")).await.unwrap();
     let passwords = ["right", "wrong", "right", "also wrong"].map(secret);
+    let passwords: Vec<_> = passwords.iter().cycle().take(101).collect();
     let mut waiting: Vec<_> = passwords
         .iter()
         .map(|password| Box::pin(hasher.verify(CALLER, unthrottled(), password, Some(&hash))))

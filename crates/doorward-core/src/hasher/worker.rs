@@ -13,6 +13,7 @@ use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+use super::answers::Answers;
 use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
 use super::metrics::Tally;
@@ -134,14 +135,21 @@ pub(super) struct Worker {
     ceiling: Ceiling,
     memory: Memory,
     tally: Arc<Tally>,
+    answers: Arc<Answers>,
     clock: Clock,
     /// Jobs done of those that were taken last.
     did: u32,
 }
 
 impl Worker {
-    /// A worker that counts what it does in `tally`, and measures it by this clock.
-    pub(super) fn new(scheme: Scheme, kernel: Kernel, tally: Arc<Tally>, clock: Clock) -> Self {
+    /// A worker that counts what it does in `tally`, measures it by this clock, and leaves the `answers` there.
+    pub(super) fn new(
+        scheme: Scheme,
+        kernel: Kernel,
+        tally: Arc<Tally>,
+        answers: Arc<Answers>,
+        clock: Clock,
+    ) -> Self {
         let keep = match scheme {
             Scheme::Argon2id { m_kib, .. } => m_kib,
             Scheme::Bcrypt { .. } => 0,
@@ -151,6 +159,7 @@ impl Worker {
             ceiling: Ceiling::of(scheme),
             memory: Memory::new(keep, kernel),
             tally,
+            answers,
             clock,
             did: 0,
         }
@@ -158,7 +167,7 @@ impl Worker {
 
     /// Does jobs until the queue is closed and empty.
     pub(super) fn work(mut self, queue: &Queue<Job>) {
-        while let Some(first) = queue.take() {
+        while let Some(first) = self.next(queue) {
             self.tally.waits.observe(first.waited);
             if first.is_late {
                 self.tally.refuse(Refused::Late);
@@ -172,6 +181,15 @@ impl Worker {
         }
     }
 
+    /// The next job. Answers are held back only if jobs suffice for all threads: then this one finds a job, or another
+    /// thread has taken it and comes here next.
+    fn next(&self, queue: &Queue<Job>) -> Option<Taken<Job>> {
+        if !queue.suffices() {
+            self.answers.hand_over();
+        }
+        queue.take()
+    }
+
     /// A job to be done at once with one that is this much work.
     fn second(&self, work: Work, queue: &Queue<Job>) -> Option<Taken<Job>> {
         let Work::Argon2(cost) = work else { return None };
@@ -183,6 +201,7 @@ impl Worker {
 
     fn work_on(&mut self, queue: &Queue<Job>, work: Work, first: Taken<Job>, second: Option<Taken<Job>>) {
         let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
+        self.answers.hand_over_before(takes, self.clock.running());
         let started = self.clock.instant();
         self.did = 0;
         // A panic would be a bug in a hash function. It must cost its callers an answer and not the pool a
@@ -347,10 +366,11 @@ impl Worker {
         }
     }
 
-    fn answer<T>(&mut self, answer: oneshot::Sender<T>, result: T) {
+    fn answer<T: Send + 'static>(&mut self, answer: oneshot::Sender<T>, result: T) {
         self.did += 1;
         self.tally.done.fetch_add(1, Ordering::Relaxed);
         // Whoever went during the work does not want the answer.
-        let _ = answer.send(result);
+        let send = move || drop(answer.send(result));
+        self.answers.add(self.clock.running(), send);
     }
 }

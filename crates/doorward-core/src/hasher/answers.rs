@@ -1,0 +1,117 @@
+//! Answers on their way from the hash threads to whoever waits for them.
+//!
+//! The surprise: while many wait, an answer is held back for some milliseconds, and log-ins are faster for it. A hash
+//! fills the caches of the processor with its memory, so that whoever handles an answer finds them cold. Several
+//! answers at once find them cold once, and share what they write to the disk.
+
+use std::mem;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// How many answers are handed over together.
+const AT_ONCE: usize = 8;
+
+/// The longest that an answer is held back, as far as the time that hashes take is known. Answers are held back only
+/// behind a line in which one waits for longer.
+const LONGEST: Duration = Duration::from_millis(40);
+
+/// One answer, which sends itself.
+type Answer = Box<dyn FnOnce() + Send>;
+
+/// The answers that are held back, of all threads together. What is there when it is dropped is handed over.
+#[derive(Default)]
+pub(super) struct Answers(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    answers: Vec<Answer>,
+    /// When the first of them was ready.
+    since: Duration,
+}
+
+impl Answers {
+    /// Takes an answer that is ready now.
+    pub(super) fn add(&self, now: Duration, answer: impl FnOnce() + Send + 'static) {
+        let mut held = self.0.lock();
+        if held.answers.is_empty() {
+            held.since = now;
+        }
+        held.answers.push(Box::new(answer));
+    }
+
+    /// Hands over what there is, unless it may be held back for as long as a thread `takes` for its next job.
+    pub(super) fn hand_over_before(&self, takes: Duration, now: Duration) {
+        let held = self.0.lock();
+        let age = now.saturating_sub(held.since).saturating_add(takes);
+        if held.answers.len() >= AT_ONCE || age > LONGEST {
+            send(held);
+        }
+    }
+
+    /// Hands over what there is.
+    pub(super) fn hand_over(&self) {
+        send(self.0.lock());
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+/// Sends them without the lock: whoever wakes up by one may take the processor from this thread.
+fn send(mut held: parking_lot::MutexGuard<'_, Held>) {
+    let answers = mem::take(&mut held.answers);
+    drop(held);
+    answers.into_iter().for_each(|answer| answer());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Answers of which the first is ready after ten milliseconds, and how many were handed over.
+    fn ready(count: usize) -> (Answers, Arc<AtomicUsize>) {
+        let (answers, sent) = (Answers::default(), Arc::new(AtomicUsize::new(0)));
+        for number in 0..count {
+            let sent = Arc::clone(&sent);
+            let now = if number == 0 { 10 * MS } else { 20 * MS };
+            answers.add(now, move || drop(sent.fetch_add(1, Ordering::Relaxed)));
+        }
+        (answers, sent)
+    }
+
+    #[test]
+    fn they_are_held_back_until_there_are_enough() {
+        for (count, handed_over) in [(1, 0), (AT_ONCE - 1, 0), (AT_ONCE, AT_ONCE)] {
+            let (answers, sent) = ready(count);
+            answers.hand_over_before(MS, 20 * MS);
+            assert_eq!(sent.load(Ordering::Relaxed), handed_over, "of {count}");
+            answers.hand_over();
+            assert_eq!(sent.load(Ordering::Relaxed), count, "and each once");
+        }
+    }
+
+    #[test]
+    fn none_is_held_back_for_long() {
+        let (answers, sent) = ready(2);
+        answers.hand_over_before(30 * MS, 20 * MS);
+        assert_eq!(sent.load(Ordering::Relaxed), 0, "the first would be 40 ms old");
+        answers.hand_over_before(31 * MS, 20 * MS);
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn none_is_lost_with_the_pool() {
+        let (answers, sent) = ready(2);
+        drop(answers);
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
+    }
+}
