@@ -6,6 +6,7 @@
 //! another thread would have woken up.
 
 mod account;
+mod checkpoints;
 mod client;
 mod connection;
 mod key;

@@ -13,7 +13,7 @@ use doorward_core::SetupError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
-use super::migrations;
+use super::{checkpoints, migrations};
 
 /// How long to wait for another process (a command beside the server) that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const STATEMENT_CACHE: usize = 64;
 /// - `synchronous = FULL`: a commit is answered after it is on the disk; `NORMAL` could take it back after a
 ///   power cut. `fullfsync` says the same to macOS, where `fsync` alone does not reach the disk.
 /// - `wal_autocheckpoint`, in pages: a full batch of writes touches more than the default of 1000, and each
-///   commit would then pay for a checkpoint.
+///   commit would then pay for a checkpoint. [`checkpoints`] takes its place in a server.
 /// - `journal_size_limit`: after a burst the log shrinks to 64 MiB again.
 /// - `secure_delete = FAST`: what is deleted is overwritten where that costs no further write.
 /// - `cache_size`, in KiB: sessions end in any order, and with the default of 2,000 each page that one of them is on was
@@ -72,6 +72,7 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
     connection.execute_batch(WRITER).map_err(explain)?;
     connection.execute_batch(MAPPED).map_err(explain)?;
+    checkpoints::keep_short(&mut connection, path)?;
     Ok(connection)
 }
 
@@ -84,6 +85,16 @@ pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch(READER)?;
     connection.execute_batch(MAPPED)?;
+    Ok(connection)
+}
+
+/// A connection that only copies the log into a file which [`for_writing`] has prepared.
+///
+/// # Errors
+/// When SQLite cannot open it.
+pub(super) fn for_checkpoints(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.execute_batch(WRITER)?;
     Ok(connection)
 }
 

@@ -1,0 +1,189 @@
+//! The thread that copies the log into the file while the writer goes on writing.
+//!
+//! The surprise: it does not finish. As long as somebody writes there is a rest, and the log cannot start over; that is
+//! left to the writer, which stops for it when the log is full and finds little to do. Without this thread it would
+//! copy all of it: sessions of accounts from anywhere among ten million are on thousands of pages, and nobody could log
+//! in for 40 to 60 ms, several times a second.
+
+use std::ffi::c_int;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use doorward_core::SetupError;
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use super::connection;
+
+/// Pages in the log from which on it is copied: early enough that the thread has time, and late enough that most of
+/// the pages which change again and again are copied once.
+const FIRST: c_int = 2000;
+
+/// Pages more after which it is copied again. Each time is two flushes of the disk.
+const STEP: c_int = 500;
+
+/// Pages in the log at which the writer copies what is left, after each commit until the log starts over.
+const FULL: c_int = 4000;
+
+/// Has the log of the writer's connection copied, in place of `wal_autocheckpoint`, which would undo this.
+///
+/// # Errors
+/// When there can be no thread, or SQLite refuses.
+pub(super) fn keep_short(writer: &mut Connection, path: &Path) -> Result<(), SetupError> {
+    let mut checkpoints = Checkpoints::start(path.to_owned())?;
+    let hook = move |log: &mut Wal, pages: c_int| {
+        if checkpoints.committed(pages) {
+            // What fails here is tried again after the next commit. This one has succeeded and must say so.
+            let _ = log.checkpoint();
+        }
+        Ok(())
+    };
+    writer
+        .wal_hook(Some(hook))
+        .map_err(|error| connection::explain(path, &error))
+}
+
+/// The thread as the writer sees it. Dropping it waits for what it copies.
+struct Checkpoints {
+    /// `None` only while being dropped.
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Pages in the log after the last commit, and with how many the thread is woken.
+    pages: c_int,
+    next: c_int,
+}
+
+impl Checkpoints {
+    /// Starts the thread, which opens the file when it has something to do.
+    fn start(path: PathBuf) -> Result<Self, SetupError> {
+        let (wake, due) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("doorward-log".into())
+            .spawn(move || run(&path, &due))
+            .map_err(|error| {
+                SetupError::new(
+                    format!("the thread that copies the database's log cannot start: {error}"),
+                    "allow this user more threads (`ulimit -u`) and memory",
+                )
+            })?;
+        Ok(Self {
+            wake: Some(wake),
+            thread: Some(thread),
+            pages: 0,
+            next: FIRST,
+        })
+    }
+
+    /// There are so many pages in the log after a commit. Whether the writer is to copy what is left.
+    fn committed(&mut self, pages: c_int) -> bool {
+        if pages < self.pages {
+            // It has started over.
+            self.next = FIRST;
+        }
+        self.pages = pages;
+        if let Some(wake) = &self.wake
+            && pages >= self.next
+            && wake.try_send(()).is_ok()
+        {
+            self.next = pages.saturating_add(STEP);
+        }
+        pages >= FULL
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        drop(self.wake.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing that could panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The life of the thread. Without it the writer does all, and only slower: what fails is said, and tried again.
+fn run(path: &Path, due: &Receiver<()>) {
+    let mut opened = None;
+    while due.recv().is_ok() {
+        if let Err(error) = checkpoint(path, &mut opened) {
+            tracing::warn!(%error, "the database's log could not be copied into it; the writer will try, too");
+        }
+    }
+}
+
+fn checkpoint(path: &Path, opened: &mut Option<Connection>) -> rusqlite::Result<()> {
+    let connection = match opened {
+        Some(connection) => connection,
+        none => none.insert(connection::for_checkpoints(path)?),
+    };
+    // It says how much of the log it copied, and whether the writer did at that moment; neither matters.
+    connection
+        .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+        .query_row([], |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::OpenFlags;
+
+    use super::super::connection::tests::Folder;
+    use super::*;
+
+    /// The numbers that are in the file itself.
+    fn in_the_file(path: &Path) -> i64 {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let name = format!("file:{}?immutable=1", path.display());
+        let connection = Connection::open_with_flags(name, flags).unwrap();
+        connection
+            .query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn the_log_is_copied_while_the_writer_has_the_file_open() {
+        let folder = Folder::new();
+        let path = folder.join("numbers.db");
+        let writer = Connection::open(&path).unwrap();
+        writer
+            .execute_batch("CREATE TABLE numbers (number INTEGER); PRAGMA journal_mode = WAL")
+            .unwrap();
+        let begun = "INSERT INTO numbers VALUES (1); BEGIN; INSERT INTO numbers VALUES (2)";
+        writer.execute_batch(begun).unwrap();
+        for (pages, copied) in [(FIRST - 1, 0), (FIRST, 1)] {
+            let mut checkpoints = Checkpoints::start(path.clone()).unwrap();
+            assert!(!checkpoints.committed(pages));
+            // Waits for the thread.
+            drop(checkpoints);
+            assert_eq!(in_the_file(&path), copied, "with {pages} pages");
+        }
+        writer.execute_batch("COMMIT").unwrap();
+    }
+
+    #[test]
+    fn the_thread_is_woken_in_steps_and_the_writer_helps_when_it_is_full() {
+        let folder = Folder::new();
+        let mut checkpoints = Checkpoints::start(folder.join("none.db")).unwrap();
+        assert!(!checkpoints.committed(FIRST));
+        assert_eq!(checkpoints.next, FIRST + STEP);
+        assert!(checkpoints.committed(FULL));
+        assert!(!checkpoints.committed(3), "it has started over");
+        assert_eq!(checkpoints.next, FIRST);
+    }
+
+    #[test]
+    fn the_log_of_a_writer_starts_over() {
+        let folder = Folder::new();
+        let path = folder.join("numbers.db");
+        let writer = connection::for_writing(&path).unwrap();
+        // Not to flush the disk ten thousand times.
+        let quick = "PRAGMA synchronous = OFF; CREATE TABLE numbers (number BLOB)";
+        writer.execute_batch(quick).unwrap();
+        let page = vec![0; 4096];
+        for _ in 0..3 * FULL {
+            writer.execute("INSERT INTO numbers VALUES ($1)", [&page]).unwrap();
+        }
+        let log = std::fs::metadata(folder.join("numbers.db-wal")).unwrap().len();
+        assert!(log < 2 * 4096 * u64::try_from(FULL).unwrap(), "{log} bytes");
+    }
+}
