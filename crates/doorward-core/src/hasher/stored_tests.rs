@@ -21,10 +21,16 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
+/// A worker of this thread, which hands over its answers when it is dropped.
+fn worker(scheme: Scheme) -> Worker {
+    let kernel = doorward_argon2::kernel();
+    Worker::new(scheme, kernel, Arc::default(), Arc::default(), Clock::system())
+}
+
 /// Verifies on a worker of this thread.
 fn check(scheme: Scheme, password: &str, stored: &str) -> Checked {
     let (answer, mut checked) = oneshot::channel();
-    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Arc::default(), Clock::system()).run(Job::Verify {
+    worker(scheme).run(Job::Verify {
         password: secret(password),
         against: Some(PasswordHash::new(stored.to_owned())),
         answer,
@@ -38,7 +44,7 @@ fn matches(password: &str, stored: &str) -> bool {
 
 fn hash(scheme: Scheme, password: &str) -> Result<PasswordHash> {
     let (answer, mut hashed) = oneshot::channel();
-    Worker::new(scheme, doorward_argon2::kernel(), Arc::default(), Arc::default(), Clock::system()).run(Job::Hash {
+    worker(scheme).run(Job::Hash {
         password: secret(password),
         answer,
     });

@@ -143,13 +143,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker that counts what it does in `tally`, measures it by this clock, and leaves the `answers` there.
-    pub(super) fn new(
-        scheme: Scheme,
-        kernel: Kernel,
-        tally: Arc<Tally>,
-        answers: Arc<Answers>,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(scheme: Scheme, kernel: Kernel, tally: Arc<Tally>, answers: Arc<Answers>, clock: Clock) -> Self {
         let keep = match scheme {
             Scheme::Argon2id { m_kib, .. } => m_kib,
             Scheme::Bcrypt { .. } => 0,
