@@ -27,7 +27,9 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use doorward_core::{Error, SetupError};
+use doorward_core::session::SessionId;
+use doorward_core::{Error, Result, SetupError, Timestamp};
+use parking_lot::Mutex;
 use rusqlite::ErrorCode;
 
 use self::readers::Readers;
@@ -35,12 +37,18 @@ use self::rowids::Rowids;
 pub(crate) use self::transfer::TransferEnd;
 use self::writer::Writer;
 
+/// How often a purge looks at the next sessions: at 200,000 in all, in a tenth of a second. Of a million sessions each is
+/// looked at every 25 minutes, of ten million every four hours; until then those that have expired only take room.
+const STEPS: usize = 200;
+
 /// An open SQLite database. Implements [`Store`](doorward_core::store::Store).
 pub struct Sqlite {
     // Dropped first, so that the writer closes the last connection and takes the write-ahead log with it.
     readers: Readers,
     writer: Writer,
     rowids: Rowids,
+    /// The session after which to look for those that have expired; none to begin with the first.
+    walk: Mutex<Option<SessionId>>,
 }
 
 /// What the writer has done since it was started.
@@ -68,7 +76,26 @@ impl Sqlite {
             readers,
             writer,
             rowids: Rowids::new(),
+            walk: Mutex::new(None),
         })
+    }
+
+    /// Sessions that have expired at `now`, at most `limit`. The walk through the table goes on where it ended.
+    async fn expired_sessions(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
+        let mut found = Vec::new();
+        let mut after = *self.walk.lock();
+        for _ in 0..STEPS {
+            let most = limit - found.len();
+            let (expired, next) = self.readers.read(|db| session::expired(db, after, now, most))?;
+            found.extend(expired);
+            after = next;
+            if after.is_none() || found.len() >= limit {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        *self.walk.lock() = after;
+        Ok(found)
     }
 
     /// How many writes were made and how many commits they took, for metrics.

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_ending_marks.sql"),
     include_str!("migrations/0005_access_until.sql"),
     include_str!("migrations/0006_fewer_pages.sql"),
+    include_str!("migrations/0007_no_index_of_expiry.sql"),
 ];
 
 /// `door` in ASCII: the mark of a database of ours in its header.

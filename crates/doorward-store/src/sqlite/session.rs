@@ -20,6 +20,10 @@ use super::sql_limit;
 /// So many endings at once are read by a start, and not again.
 const MANY_ENDED: usize = 1_000;
 
+/// So many sessions are looked at by one statement for whether they have expired: a fraction of a millisecond, since it
+/// runs on a thread that answers requests.
+const LOOKED_AT: usize = 1_000;
+
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
      refresh_hash, status_index, access_until) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $9 FROM accounts \
@@ -43,8 +47,8 @@ const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINC
 const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) VALUES ($1, $2, $3, $4)";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
-const PURGE: &str = "DELETE FROM sessions WHERE id IN \
-     (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+const AFTER: &str = "SELECT id, expires_at FROM sessions WHERE id > $1 ORDER BY id LIMIT $2";
+const PURGE: &str = "DELETE FROM sessions WHERE id = $1 AND expires_at <= $2";
 // The last ending is kept: whoever has read it finds by it that the order goes on.
 const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence IN \
      (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 \
@@ -61,6 +65,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     END_ALL,
     REMEMBER,
     ENDED,
+    AFTER,
     PURGE,
     PURGE_ENDED,
 ];
@@ -151,11 +156,49 @@ pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rus
     Ok(ended)
 }
 
-pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-    let due = [now.0, sql_limit(limit)];
-    let expired = connection.prepare_cached(PURGE)?.execute(due)?;
-    let ended = connection.prepare_cached(PURGE_ENDED)?.execute(due)?;
-    Ok(expired + ended)
+/// Looks at the next sessions in the order of their ids: those that have expired, at most `limit`, and where to go on,
+/// if there are more.
+pub(super) fn expired(
+    connection: &Connection,
+    after: Option<SessionId>,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<(Vec<SessionId>, Option<SessionId>)> {
+    let after = after.map_or(Vec::new(), |id| id.0.as_bytes().to_vec());
+    let mut statement = connection.prepare_cached(AFTER)?;
+    let mut rows = statement.query(params![after, sql_limit(LOOKED_AT)])?;
+    let (mut found, mut looked_at, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        let id = SessionId(Uuid::from_bytes(row.get(0)?));
+        looked_at += 1;
+        last = Some(id);
+        if row.get::<_, i64>(1)? <= now.0 {
+            found.push(id);
+        }
+        if found.len() >= limit {
+            return Ok((found, last));
+        }
+    }
+    Ok((found, last.filter(|_| looked_at == LOOKED_AT)))
+}
+
+pub(super) fn purge(
+    connection: &Connection,
+    sessions: &[SessionId],
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<usize> {
+    let mut purged = 0;
+    for id in sessions {
+        // It may have been used since it was looked at.
+        purged += connection
+            .prepare_cached(PURGE)?
+            .execute(params![id.0.as_bytes(), now.0])?;
+    }
+    purged += connection
+        .prepare_cached(PURGE_ENDED)?
+        .execute([now.0, sql_limit(limit)])?;
+    Ok(purged)
 }
 
 /// A session that is no row any more.
@@ -229,4 +272,41 @@ pub(super) fn client(row: &Row<'_>, column: usize) -> rusqlite::Result<Client> {
         address,
         user_agent: row.get(column + 1)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::migrations;
+    use super::*;
+
+    fn id(number: usize) -> SessionId {
+        SessionId(Uuid::from_u128(number as u128))
+    }
+
+    #[test]
+    fn the_walk_goes_on_where_it_ended() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrations::apply(&mut db, ":memory:".as_ref()).unwrap();
+        db.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        // All but the last two live until 9.
+        let count = LOOKED_AT + 3;
+        for number in 1..=count {
+            let until = if number > count - 2 { 5 } else { 9 };
+            let insert = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, user_agent) \
+                 VALUES ($1, x'aa', 1, 1, $2, '')";
+            db.execute(insert, params![id(number).0.as_bytes(), until]).unwrap();
+        }
+        let at = |after, limit| expired(&db, after, Timestamp(5), limit).unwrap();
+        assert_eq!(at(None, 10), (vec![], Some(id(LOOKED_AT))));
+        assert_eq!(at(Some(id(LOOKED_AT)), 10), (vec![id(count - 1), id(count)], None));
+        let (one, next) = at(Some(id(LOOKED_AT)), 1);
+        assert_eq!((one, next), (vec![id(count - 1)], Some(id(count - 1))));
+        assert_eq!(at(next, 10), (vec![id(count)], None));
+        assert_eq!(expired(&db, None, Timestamp(4), 10).unwrap().0, []);
+        assert_eq!(
+            purge(&db, &[id(1), id(count)], Timestamp(5), 10),
+            Ok(1),
+            "the first was used since"
+        );
+    }
 }

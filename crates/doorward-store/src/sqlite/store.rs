@@ -159,7 +159,10 @@ impl Store for Sqlite {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.writer.write(move |db| session::purge(db, now, limit)).await
+        let expired = self.expired_sessions(now, limit).await?;
+        self.writer
+            .write(move |db| session::purge(db, &expired, now, limit))
+            .await
     }
 
     async fn reserve_status_indices(&self, count: i64) -> Result<i64> {
