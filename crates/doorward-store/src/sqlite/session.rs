@@ -168,18 +168,23 @@ pub(super) fn expired(
     let mut statement = connection.prepare_cached(AFTER)?;
     let mut rows = statement.query(params![after, sql_limit(LOOKED_AT)])?;
     let (mut found, mut looked_at, mut last) = (Vec::new(), 0, None);
-    while let Some(row) = rows.next()? {
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
         let id = SessionId(Uuid::from_bytes(row.get(0)?));
         looked_at += 1;
         last = Some(id);
         if row.get::<_, i64>(1)? <= now.0 {
             found.push(id);
         }
-        if found.len() >= limit {
-            return Ok((found, last));
-        }
     }
-    Ok((found, last.filter(|_| looked_at == LOOKED_AT)))
+    drop(rows);
+    drop(statement);
+    if looked_at == LOOKED_AT {
+        forget_pages(connection)?;
+    }
+    let is_last = looked_at < LOOKED_AT && found.len() < limit;
+    Ok((found, last.filter(|_| !is_last)))
 }
 
 pub(super) fn purge(
