@@ -4,6 +4,7 @@
 //! that waits for a disk has to meet one.
 
 use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -37,6 +38,30 @@ impl Drop for Folder {
         // What cannot be removed stays in the target folder.
         drop(fs::remove_dir_all(&self.0));
     }
+}
+
+/// Reads every file in a folder to its end, so that the system has all of it in its cache, as far as there is room.
+/// A machine may take its cache away from what was not used for seconds, and what is measured afterwards is its disk.
+pub(crate) fn read_through(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_through(&path)?;
+        } else if let Err(error) = read(&path)
+            // Databases remove files while they run.
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(Error::new(format!("{} cannot be read: {error}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> io::Result<()> {
+    let mut file = fs::File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    while file.read(&mut buffer)? > 0 {}
+    Ok(())
 }
 
 /// Where this program is, and the others that cargo built.

@@ -48,6 +48,15 @@ pub(crate) fn revision() -> String {
     if changed { format!("{commit}+") } else { commit }
 }
 
+/// MiB that this machine has read from its disks since its start, whoever asked for them.
+pub(crate) fn read_mib() -> f64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("pgpgin ")?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
+}
+
 /// Seconds of all cores together since the start of the machine: of work of this machine, idle, and taken by others.
 pub(crate) fn stolen_and_all() -> (u64, u64) {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();

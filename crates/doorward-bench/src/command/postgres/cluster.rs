@@ -3,6 +3,8 @@
 //! The surprise: the tests trust the disk, since they kill nothing that could lose what is cached. Here a commit waits
 //! for the disk, as it does for those who run it.
 
+use std::path::{Path, PathBuf};
+
 use crate::error::{Error, Result};
 use crate::print;
 
@@ -47,6 +49,12 @@ impl Cluster {
     pub(crate) fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let run = std::panic::AssertUnwindSafe(|| self.0.sql(database, sql));
         std::panic::catch_unwind(run).map_err(|_| Error::new("PostgreSQL refused a statement, see above"))
+    }
+
+    /// The folder of everybody's tables.
+    pub(crate) fn databases(&self) -> Result<PathBuf> {
+        let data = self.sql("postgres", "SHOW data_directory")?;
+        Ok(Path::new(data.trim()).join("base"))
     }
 
     /// A new database, as the setting `database` and as the driver takes it.

@@ -13,7 +13,7 @@ use crate::chart::{Chart, Kind, Series};
 use crate::command::grow::{Asked, anywhere, short};
 use crate::error::Result;
 use crate::fill::{Size, postgres::fill};
-use crate::folder::Folder;
+use crate::folder::{Folder, read_through};
 use crate::people::{self, grants};
 use crate::record::{Draft, Goal};
 use crate::server::{CHEAP, QUIET, Server};
@@ -71,11 +71,13 @@ pub(crate) fn run(arguments: &GrowPostgresArgs, options: &Options) -> Result<()>
         "large",
         "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()",
     )?;
+    let data = cluster.databases()?;
     let (rounds, time) = options.pick((5, Duration::from_secs(3)), (1, Duration::from_millis(200)));
     for round in 1..=rounds {
         print::progress(&format!("round {round} of {rounds}"));
         for (_, server, asked) in &mut cases {
             for asked in asked {
+                read_through(&data)?;
                 asked.round(&[&*server], time)?;
             }
         }
@@ -102,7 +104,15 @@ fn everything_else(server: &Server, accounts: u64) -> Result<()> {
 }
 
 fn requests(draft: &mut Draft, cases: &[(u64, Server, [Asked; 2])]) {
-    let columns = ["request", "accounts", "a second", "p50 ms", "p99 ms", "node's µs"];
+    let columns = [
+        "request",
+        "accounts",
+        "a second",
+        "p50 ms",
+        "p99 ms",
+        "node's µs",
+        "from disk MiB",
+    ];
     let mut table = Table::new("32 clients", columns);
     for (index, name) in ["profile", "login without its hash"].into_iter().enumerate() {
         let of = |case: &(u64, Server, [Asked; 2])| case.2.get(index).map(|asked| asked.rates.clone());
@@ -115,6 +125,7 @@ fn requests(draft: &mut Draft, cases: &[(u64, Server, [Asked; 2])]) {
                 asked.latencies.ms(0.5).into(),
                 asked.latencies.ms(0.99).into(),
                 median(&asked.cpu_us).into(),
+                asked.disk_mib.into(),
             ]);
         }
         let [small, large] = cases else { continue };
