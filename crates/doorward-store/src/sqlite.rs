@@ -12,6 +12,7 @@ mod connection;
 mod key;
 mod migrations;
 mod read_lock;
+mod reader;
 mod readers;
 mod realm;
 mod refresh;
@@ -71,7 +72,7 @@ impl Sqlite {
             move || connection::for_writing(&path)
         };
         let writer = Writer::start(open, Arc::clone(&reads)).await?;
-        let readers = Readers::open(path, reads)?;
+        let readers = Readers::open(path, reads, writer.commits())?;
         Ok(Self {
             readers,
             writer,

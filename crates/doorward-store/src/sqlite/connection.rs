@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use doorward_core::SetupError;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use super::{checkpoints, migrations};
 
@@ -84,7 +84,6 @@ pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch(READER)?;
-    connection.execute_batch(MAPPED)?;
     Ok(connection)
 }
 
@@ -98,14 +97,33 @@ pub(super) fn for_checkpoints(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Lets a connection map the file, or has it give back what it has mapped. No statement may be on its way.
+///
+/// # Errors
+/// When SQLite refuses.
+pub(super) fn map(connection: &Connection, maps: bool) -> rusqlite::Result<()> {
+    connection.execute_batch(if maps { MAPPED } else { UNMAPPED })
+}
+
+/// How much of the file a connection may map, in bytes; of a database without a file nothing.
+///
+/// # Errors
+/// When SQLite refuses.
+pub(super) fn mapped(connection: &Connection) -> rusqlite::Result<i64> {
+    let size = connection.pragma_query_value(None, "mmap_size", |row| row.get(0));
+    Ok(size.optional()?.unwrap_or(0))
+}
+
 /// Forgets the pages of the file that a connection has read, for who will not read them again. No statement may be on its
 /// way.
 ///
 /// # Errors
 /// When SQLite refuses.
 pub(super) fn forget_pages(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(UNMAPPED)?;
-    connection.execute_batch(MAPPED)
+    let maps = mapped(connection)? > 0;
+    map(connection, false)?;
+    connection.execute_batch("PRAGMA shrink_memory")?;
+    map(connection, maps)
 }
 
 /// A connection to a file which [`for_writing`] has prepared, while nobody else may have it open: whoever has makes
@@ -278,22 +296,45 @@ pub(super) mod tests {
         }
     }
 
+    /// A file with one number.
+    pub(in crate::sqlite) struct Numbers(Folder);
+
+    impl Numbers {
+        pub(in crate::sqlite) fn new() -> Self {
+            let numbers = Self(Folder::new());
+            let rows =
+                "CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (1); PRAGMA journal_mode = WAL";
+            Connection::open(numbers.path()).unwrap().execute_batch(rows).unwrap();
+            numbers
+        }
+
+        pub(in crate::sqlite) fn path(&self) -> PathBuf {
+            self.0.join("numbers.db")
+        }
+
+        pub(in crate::sqlite) fn read(connection: &Connection) {
+            let read = connection.query_row("SELECT number FROM numbers", [], |row| row.get(0));
+            assert_eq!(read, Ok(1));
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn pages_that_are_forgotten_are_no_memory_of_this_process() {
-        let folder = Folder::new();
-        let path = folder.join("numbers.db");
-        let rows = "CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (1); PRAGMA journal_mode = WAL";
-        Connection::open(&path).unwrap().execute_batch(rows).unwrap();
-        let reader = for_reading(&path).unwrap();
+        let numbers = Numbers::new();
+        let reader = for_reading(&numbers.path()).unwrap();
         let is_mapped = || {
             let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-            maps.lines()
-                .any(|line| line.ends_with("/numbers.db") && line.contains(folder.0.to_str().unwrap()))
+            let name = numbers.path();
+            maps.lines().any(|line| line.ends_with(name.to_str().unwrap()))
         };
-        let read = || reader.query_row("SELECT number FROM numbers", [], |row| row.get::<_, i64>(0));
+        Numbers::read(&reader);
+        forget_pages(&reader).unwrap();
+        assert!(!is_mapped(), "nobody has asked for that");
+        map(&reader, true).unwrap();
         for _ in 0..2 {
-            assert_eq!((read().unwrap(), is_mapped()), (1, true));
+            Numbers::read(&reader);
+            assert!(is_mapped());
             forget_pages(&reader).unwrap();
             assert!(!is_mapped());
         }

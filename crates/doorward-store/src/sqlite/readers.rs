@@ -14,6 +14,7 @@ use doorward_core::{Error, Result, SetupError};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
+use super::reader::Reader;
 use super::{connection, failure};
 
 /// Connections beyond two for each processor, for threads that are not the runtime's.
@@ -30,11 +31,13 @@ pub(super) struct Readers {
     returned: Condvar,
     /// How often somebody has read.
     reads: Arc<AtomicU64>,
+    /// How often the writer has committed.
+    commits: Arc<AtomicU64>,
 }
 
 struct Pool {
     /// A stack: what was used last has the warmest cache.
-    idle: Vec<Connection>,
+    idle: Vec<Reader>,
     lent: usize,
 }
 
@@ -53,8 +56,8 @@ impl Readers {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(super) fn open(path: PathBuf, reads: Arc<AtomicU64>) -> Result<Self, SetupError> {
-        let first = connection::for_reading(&path).map_err(|error| connection::explain(&path, &error))?;
+    pub(super) fn open(path: PathBuf, reads: Arc<AtomicU64>, commits: Arc<AtomicU64>) -> Result<Self, SetupError> {
+        let first = Reader::open(&path).map_err(|error| connection::explain(&path, &error))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             path,
@@ -65,6 +68,7 @@ impl Readers {
             }),
             returned: Condvar::new(),
             reads,
+            commits,
         })
     }
 
@@ -75,17 +79,17 @@ impl Readers {
     /// When `work` fails, or no connection can be had.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let (_place, idle) = self.borrow()?;
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connection::for_reading(&self.path).map_err(|error| failure(&error))?,
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(&self.path).map_err(|error| failure(&error))?,
         };
-        let result = work(&connection);
+        let result = reader.prepare(self.commits.load(Ordering::Relaxed)).and_then(work);
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.pool.lock().idle.push(connection);
+        self.pool.lock().idle.push(reader);
         result.map_err(|error| failure(&error))
     }
 
-    fn borrow(&self) -> Result<(Place<'_>, Option<Connection>)> {
+    fn borrow(&self) -> Result<(Place<'_>, Option<Reader>)> {
         let mut pool = self.pool.lock();
         let wait = self
             .returned
@@ -109,7 +113,7 @@ mod tests {
     fn readers(limit: usize) -> Readers {
         Readers {
             limit,
-            ..Readers::open(PathBuf::new(), Arc::default()).unwrap()
+            ..Readers::open(PathBuf::new(), Arc::default(), Arc::default()).unwrap()
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Counters {
     jobs: AtomicU64,
-    commits: AtomicU64,
+    commits: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -91,6 +91,11 @@ impl Writer {
             thread: Some(thread),
             counters,
         })
+    }
+
+    /// How often it has committed so far.
+    pub(super) fn commits(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.counters.commits)
     }
 
     /// Runs `work` inside a transaction and answers after it is committed. When `work` fails, nothing of it
