@@ -4,12 +4,12 @@
 //! The surprise: an account that does not exist costs a hash too (the decoy), through the same queue, and so
 //! does a stored hash that nobody can read; otherwise the time of the answer would tell who has an account.
 
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::{fmt, io};
 
 use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use self::answers::Answers;
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
+use self::rescuer::{Place, Turn};
 use self::stored::Ceiling;
 use self::worker::{Job, Worker};
 use crate::password::{PasswordPolicy, Weakness};
@@ -34,6 +35,7 @@ mod pace;
 mod phc;
 mod priority;
 mod queue;
+mod rescuer;
 mod stored;
 mod turns;
 mod worker;
@@ -101,6 +103,8 @@ pub struct Hasher {
     tally: Arc<Tally>,
     /// Nobody outside knows which names share a fingerprint.
     names: RandomState,
+    /// Threads that hash at a time.
+    places: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -119,11 +123,11 @@ impl Hasher {
             queue: Arc::new(Queue::new(config.threads, config.wait, clock.clone())),
             tally: Arc::default(),
             names: RandomState::new(),
-            threads: Vec::with_capacity(config.threads),
+            places: config.threads,
+            threads: Vec::with_capacity(2 * config.threads),
         };
         let answers = Arc::new(Answers::default());
         for number in 0..config.threads {
-            let queue = Arc::clone(&hasher.queue);
             let worker = Worker::new(
                 config.scheme,
                 kernel,
@@ -131,29 +135,40 @@ impl Hasher {
                 Arc::clone(&answers),
                 clock.clone(),
             );
-            let thread = thread::Builder::new()
-                .name(format!("hash-{number}"))
-                .spawn(move || {
-                    let lowered = priority::lower();
-                    if let Err(error) = lowered.as_ref().map_err(ToString::to_string)
-                        && number == 0
-                    {
-                        tracing::warn!(
-                            error,
-                            "the hash threads keep their priority; many log-ins at once will slow other requests"
-                        );
-                    }
-                    worker.work(&queue);
-                })
-                .map_err(|error| {
-                    SetupError::new(
-                        format!("hash threads: the system gave {number} of {}: {error}", config.threads),
-                        "configure fewer threads or raise the limit of processes",
-                    )
-                })?;
-            hasher.threads.push(thread);
+            hasher.start_place(number, Place::new(worker)).map_err(|error| {
+                SetupError::new(
+                    format!("hash threads: the system gave {number} of {}: {error}", config.threads),
+                    "configure fewer threads or raise the limit of processes",
+                )
+            })?;
         }
         Ok(hasher)
+    }
+
+    /// Starts the two threads of a place.
+    fn start_place(&mut self, number: usize, place: Place) -> io::Result<()> {
+        let place = Arc::new(place);
+        for (name, own) in [("hash", Turn::Yielding), ("rescuer", Turn::Rescuing)] {
+            let (place, queue) = (Arc::clone(&place), Arc::clone(&self.queue));
+            let body = move || {
+                let lowered = match own {
+                    Turn::Yielding => priority::yield_to_all(),
+                    Turn::Rescuing | Turn::Over => priority::yield_a_little(),
+                };
+                if let Err(error) = lowered.as_ref().map_err(ToString::to_string)
+                    && number == 0
+                {
+                    tracing::warn!(
+                        error,
+                        "the hash threads keep their priority; many log-ins at once will slow other requests"
+                    );
+                }
+                place.work(own, &queue);
+            };
+            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(body)?;
+            self.threads.push(thread);
+        }
+        Ok(())
     }
 
     /// Whose turn a job is: that of an address, and within it of whatever the caller goes by. `name` is what was typed
@@ -256,8 +271,9 @@ impl Hasher {
         HasherMetrics {
             queued: self.queue.waiting() as u64,
             done: self.tally.done.load(Ordering::Relaxed),
+            rescued: self.tally.rescued.load(Ordering::Relaxed),
             refused: self.tally.refused(),
-            threads: self.threads.len() as u64,
+            threads: self.places as u64,
             memory_per_thread: self.scheme.memory(self.kernel),
             waits: self.tally.waits.histogram(),
             hashes: self.tally.hashes.histogram(),

@@ -127,6 +127,13 @@ fn register_hashes(registry: &mut Registry, hasher: HasherMetrics) {
     let done = Counter::<u64>::default();
     done.inc_by(hasher.done);
     registry.register("hashes", "Passwords hashed or verified", done);
+    let rescued = Counter::<u64>::default();
+    rescued.inc_by(hasher.rescued);
+    registry.register(
+        "hashes_rescued",
+        "Passwords hashed or verified by a rescuer, for want of processor time",
+        rescued,
+    );
     let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
     for (reason, count) in hasher.refused {
         refused.get_or_create(&[("reason", reason)]).inc_by(count);

@@ -18,6 +18,8 @@ pub struct HasherMetrics {
     pub queued: u64,
     /// Passwords hashed or verified since the start.
     pub done: u64,
+    /// Of these, those that were made by a rescuer, since other threads left the hash threads no time.
+    pub rescued: u64,
     /// Jobs refused since the start, by reason.
     pub refused: [(&'static str, u64); 5],
     /// Threads.
@@ -45,6 +47,7 @@ pub struct Histogram {
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) done: AtomicU64,
+    pub(super) rescued: AtomicU64,
     refused: [AtomicU64; 5],
     pub(super) waits: Counts,
     pub(super) hashes: Counts,

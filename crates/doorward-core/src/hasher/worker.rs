@@ -20,8 +20,9 @@ use super::metrics::Tally;
 use super::pace::Work;
 use super::phc::Argon2Hash;
 use super::queue::Queue;
+use super::rescuer::Effort;
 use super::stored::{Ceiling, Stored};
-use super::{Scheme, bcrypt_hash};
+use super::{Scheme, bcrypt_hash, priority};
 use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
 use crate::{Clock, Error, Result, random};
@@ -159,20 +160,31 @@ impl Worker {
         }
     }
 
-    /// Does jobs until the queue is closed and empty.
-    pub(super) fn work(mut self, queue: &Queue<Job>) {
-        while let Some(first) = self.next(queue) {
-            self.tally.waits.observe(first.waited);
-            if first.is_late {
-                self.tally.refuse(Refused::Late);
-                first.job.turn_away(queue.retry_after());
-                queue.done(first.takes, None);
-                continue;
-            }
-            let work = first.job.work(self.scheme, &self.ceiling);
-            let second = self.second(work, queue);
-            self.work_on(queue, work, first, second);
+    /// Does the next job, or two at once; none when the queue is closed and empty.
+    pub(super) fn work(&mut self, queue: &Queue<Job>) -> Option<Effort> {
+        let asked = self.clock.running();
+        let first = self.next(queue)?;
+        // A job that came while this thread asked for one waited until it was woken up.
+        let woken = self.clock.running().saturating_sub(asked).min(first.waited);
+        self.tally.waits.observe(first.waited);
+        if first.is_late {
+            self.tally.refuse(Refused::Late);
+            first.job.turn_away(queue.retry_after());
+            queue.done(first.takes, None);
+            return Some(Effort::default());
         }
+        let work = first.job.work(self.scheme, &self.ceiling);
+        let second = self.second(work, queue);
+        let effort = self.work_on(queue, work, first, second);
+        Some(Effort {
+            took: effort.took + woken,
+            ..effort
+        })
+    }
+
+    /// Counts jobs that a rescuer did.
+    pub(super) fn count_rescued(&self, jobs: u32) {
+        self.tally.rescued.fetch_add(jobs.into(), Ordering::Relaxed);
     }
 
     /// The next job. Answers are held back only if jobs suffice for all threads: then this one finds a job, or another
@@ -193,10 +205,10 @@ impl Worker {
         queue.take_second(|other| other.work(self.scheme, &self.ceiling) == work)
     }
 
-    fn work_on(&mut self, queue: &Queue<Job>, work: Work, first: Taken<Job>, second: Option<Taken<Job>>) {
+    fn work_on(&mut self, queue: &Queue<Job>, work: Work, first: Taken<Job>, second: Option<Taken<Job>>) -> Effort {
         let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
         self.answers.hand_over_before(takes, self.clock.running());
-        let started = self.clock.instant();
+        let (started, used) = (self.clock.instant(), priority::time_used());
         self.did = 0;
         // A panic would be a bug in a hash function. It must cost its callers an answer and not the pool a
         // thread; the memory, which it may have left half filled, holds nothing that matters to the next.
@@ -212,6 +224,12 @@ impl Worker {
             (0..self.did).for_each(|_| self.tally.hashes.observe(took));
         }
         queue.done(takes, took.checked_div(self.did).map(|each| (work, each)));
+        let used = used.and_then(|before| priority::time_used()?.checked_sub(before));
+        Effort {
+            did: self.did,
+            took,
+            used: used.unwrap_or(took),
+        }
     }
 
     /// Does one job, unless its caller has gone before.

@@ -1,0 +1,151 @@
+//! Who hashes when the other threads of the machine leave a hash thread no time.
+//!
+//! The surprise: each place of the pool has two threads, of which one works at a time. The first yields to everybody, so
+//! that where all cores are wanted it gets next to nothing; and Linux lets nobody without privileges take such a policy
+//! back. So the worker is passed to a rescuer then, which yields less, and back once there is time again.
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::queue::Queue;
+use super::worker::{Job, Worker};
+
+/// What takes less than this is not worth a rescue.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Who gets less than one part in so many of the time starves. In a storm of log-ins hash threads get most of it.
+const STARVED: u32 = 8;
+
+/// A rescuer gets enough with more than one part in so many of the time.
+const ENOUGH: u32 = 2;
+
+/// After so many jobs in a row with enough time a rescuer is not needed any more. A single job says little: whoever wakes
+/// up is let in first and is often done before others are.
+const IN_A_ROW: u32 = 64;
+
+/// What a thread did, and what it got for that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effort {
+    /// Jobs done.
+    pub(super) did: u32,
+    /// How long they took, from when the thread could have begun.
+    pub(super) took: Duration,
+    /// Processor time of that.
+    pub(super) used: Duration,
+}
+
+/// Which thread of a place works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The one that yields to everybody.
+    Yielding,
+    /// The one that yields less.
+    Rescuing,
+    /// None: the pool has ended.
+    Over,
+}
+
+impl Turn {
+    /// Whose turn is next. `in_a_row` counts jobs with enough time.
+    fn after(self, Effort { did, took, used }: Effort, in_a_row: &mut u32) -> Self {
+        *in_a_row = if used > took / ENOUGH { *in_a_row + did } else { 0 };
+        match self {
+            Self::Yielding if took > PATIENCE && used < took / STARVED => Self::Rescuing,
+            Self::Rescuing if *in_a_row >= IN_A_ROW => Self::Yielding,
+            stays => stays,
+        }
+    }
+}
+
+/// A place of the pool: a worker, and whose it is.
+pub(super) struct Place {
+    seat: Mutex<Seat>,
+    passed: Condvar,
+}
+
+struct Seat {
+    worker: Worker,
+    turn: Turn,
+    /// Jobs in a row with enough time.
+    in_a_row: u32,
+}
+
+/// Ends the place for both threads when one leaves it, also by a panic.
+struct Leaving<'a>(&'a Place);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.seat.lock().turn = Turn::Over;
+        self.0.passed.notify_all();
+    }
+}
+
+impl Place {
+    pub(super) fn new(worker: Worker) -> Self {
+        Self {
+            seat: Mutex::new(Seat {
+                worker,
+                turn: Turn::Yielding,
+                in_a_row: 0,
+            }),
+            passed: Condvar::new(),
+        }
+    }
+
+    /// The life of one of the two threads: works while it is its turn, until the queue is closed and empty.
+    pub(super) fn work(&self, own: Turn, queue: &Queue<Job>) {
+        let _leaving = Leaving(self);
+        let mut seat = self.seat.lock();
+        loop {
+            self.passed
+                .wait_while(&mut seat, |seat| seat.turn != own && seat.turn != Turn::Over);
+            if seat.turn == Turn::Over {
+                return;
+            }
+            let Some(effort) = seat.worker.work(queue) else { return };
+            if own == Turn::Rescuing {
+                seat.worker.count_rescued(effort.did);
+            }
+            seat.turn = own.after(effort, &mut seat.in_a_row);
+            self.passed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effort(took: u64, used: u64) -> Effort {
+        let [took, used] = [took, used].map(Duration::from_millis);
+        Effort { did: 1, took, used }
+    }
+
+    #[test]
+    fn whoever_starves_is_rescued() {
+        for (took, used, next) in [
+            (800, 3, Turn::Rescuing),
+            (800, 99, Turn::Rescuing),
+            (800, 100, Turn::Yielding),
+            (100, 3, Turn::Yielding),
+            (0, 0, Turn::Yielding),
+        ] {
+            assert_eq!(Turn::Yielding.after(effort(took, used), &mut 0), next, "{took} {used}");
+        }
+    }
+
+    #[test]
+    fn a_rescuer_goes_after_many_jobs_in_a_row_with_enough_time() {
+        let mut in_a_row = 0;
+        let mut after = |took, used| Turn::Rescuing.after(effort(took, used), &mut in_a_row);
+        for too_little in [(10, 5), (0, 0), (800, 3)] {
+            for _ in 1..IN_A_ROW {
+                assert_eq!(after(10, 6), Turn::Rescuing);
+            }
+            assert_eq!(after(too_little.0, too_little.1), Turn::Rescuing);
+        }
+        let stays = (1..IN_A_ROW).all(|_| after(10, 6) == Turn::Rescuing);
+        assert!(stays && after(10, 6) == Turn::Yielding);
+    }
+}
