@@ -15,6 +15,7 @@ mod dice;
 mod error;
 mod fill;
 mod folder;
+mod hiccup;
 mod histogram;
 mod load;
 mod machine;

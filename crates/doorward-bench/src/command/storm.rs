@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::chart::{Chart, Kind, Series};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
+use crate::hiccup::Watch;
 use crate::histogram::Histogram;
 use crate::load::open::Pace;
 use crate::load::{Crowd, Tally, same};
@@ -19,7 +20,9 @@ use crate::record::{Draft, Goal};
 use crate::server::{QUIET, Server};
 use crate::statistics::median;
 use crate::table::Table;
-use crate::{Options, clock, print};
+use crate::{Options, clock, machine, print};
+
+mod flood;
 
 /// Clients that log in meanwhile.
 const LEVELS: [usize; 4] = [0, 4, 16, 64];
@@ -33,12 +36,16 @@ const WARM: Duration = Duration::from_millis(500);
 /// What no profile may take longer than.
 const LIMIT: Duration = Duration::from_millis(20);
 
-const ABOUT: [&str; 2] = [
+const ABOUT: [&str; 3] = [
     "1,000 profiles a second are asked for on 32 connections, each counted from the moment at which it was due (an open \
      loop, without coordinated omission), while 0, 4, 16 and 64 clients log in, each again as soon as it has its answer. \
      The levels take turns in each round; percentiles are of all rounds together, and the ratio is the median of the \
      rounds.",
-    "Loader and server share the cores. What the loader is late by counts as the server's.",
+    "Loader and server share the cores. What the loader is late by counts as the server's. What the machine is late by does \
+     so as well, and is shown: the longest that one of the cores let a thread wait that only wanted to wake up, and what was \
+     read from the disk meanwhile.",
+    "The second table is the other way round: all ask as soon as they have their answer, with both kinds of clients in the \
+     same round.",
 ];
 
 /// What was seen while some clients logged in.
@@ -49,6 +56,10 @@ struct Level {
     logins: Vec<f64>,
     /// Of each round, in milliseconds.
     p99: Vec<f64>,
+    /// The longest that a core stood still.
+    hiccup: Duration,
+    /// What was read from the disk.
+    disk_mib: f64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -70,7 +81,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         print::progress(&format!("round {round} of {rounds}"));
         for (clients, level) in LEVELS.into_iter().zip(&mut levels) {
             let crowd = Crowd::new((0..clients as u64).map(|n| (server.address, same(log_in(n)))))?;
+            let (watch, disk) = (Watch::begin()?, machine::read_mib());
             let (profiles, logins) = beside(crowd, &pace, time)?;
+            level.hiccup = level.hiccup.max(watch.end());
+            level.disk_mib += machine::read_mib() - disk;
             level.refused += profiles.refused() + logins.refused();
             level.p99.push(profiles.latencies.ms(0.99));
             level.profiles.add(&profiles.latencies);
@@ -78,6 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     tell(&mut draft, &levels);
+    draft.table(flood::measure(&server, &requests, options)?);
     draft.finish()
 }
 
@@ -112,6 +127,8 @@ fn tell(draft: &mut Draft, levels: &[Level]) {
         "over 20 ms",
         "refused",
         "p99 to calm",
+        "core late ms",
+        "from disk MiB",
     ];
     let mut table = Table::new("Profiles, 1,000 a second", columns);
     let calm: Vec<f64> = levels.first().map(|level| level.p99.clone()).unwrap_or_default();
@@ -132,6 +149,8 @@ fn tell(draft: &mut Draft, levels: &[Level]) {
             profiles.over(LIMIT).into(),
             level.refused.into(),
             ratio.into(),
+            (level.hiccup.as_secs_f64() * 1e3).into(),
+            level.disk_mib.into(),
         ]);
     }
     draft.table(table);

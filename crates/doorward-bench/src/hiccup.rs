@@ -1,0 +1,66 @@
+//! The longest that the machine itself stood still: what a thread that only wants to wake up is late by.
+//!
+//! The surprise: there is one for each core, and it stays there. A thread that may go elsewhere wakes up on the core that
+//! is free, and sees nothing of one whose processor the host has taken away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::clock;
+use crate::error::Result;
+
+/// How often each wakes up: often enough to meet what lasts for twenty milliseconds, and next to no work.
+const EVERY: Duration = Duration::from_millis(2);
+
+/// Threads that watch, one on each core that this process may use.
+pub(crate) struct Watch {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Duration>>,
+}
+
+impl Watch {
+    /// # Errors
+    /// When the system refuses threads, or to keep them where they are.
+    pub(crate) fn begin() -> Result<Self> {
+        let mut watch = Self {
+            stop: Arc::default(),
+            threads: Vec::new(),
+        };
+        let allowed = sched_getaffinity(None)?;
+        for core in (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)) {
+            let stop = Arc::clone(&watch.stop);
+            let mut only = CpuSet::new();
+            only.set(core);
+            let body = move || match sched_setaffinity(None, &only) {
+                Ok(()) => longest(&stop),
+                Err(_) => Duration::ZERO,
+            };
+            watch
+                .threads
+                .push(thread::Builder::new().name("hiccup".into()).spawn(body)?);
+        }
+        Ok(watch)
+    }
+
+    /// Ends it; the longest of all cores.
+    pub(crate) fn end(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        let longest = self.threads.into_iter().filter_map(|thread| thread.join().ok());
+        longest.max().unwrap_or_default()
+    }
+}
+
+fn longest(stop: &AtomicBool) -> Duration {
+    clock::be_punctual();
+    let mut longest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let due = clock::now() + EVERY;
+        clock::wait_until(due);
+        longest = longest.max(clock::now().saturating_duration_since(due));
+    }
+    longest
+}
