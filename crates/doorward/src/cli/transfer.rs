@@ -4,6 +4,7 @@
 //! that no setting which somebody forgot decides it.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use doorward_core::SetupError;
@@ -12,22 +13,30 @@ use tokio::runtime::Builder;
 
 use super::Failure;
 use crate::config::Database;
+use crate::config::layers::read_secret;
 
 #[derive(Args)]
 pub(super) struct MoveArgs {
     /// The database to move from: `sqlite:PATH` or `postgres://…`; no server may run on it
-    #[arg(long, value_name = "URL")]
-    from: String,
+    #[arg(long, value_name = "URL", required_unless_present = "from_file")]
+    from: Option<String>,
+    /// A file with nothing but that in it: others on the machine can read arguments, and with them a password
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    from_file: Option<PathBuf>,
     /// The database to move to: new or empty, or what an interrupted move has left, which is continued
-    #[arg(long, value_name = "URL")]
-    to: String,
+    #[arg(long, value_name = "URL", required_unless_present = "to_file")]
+    to: Option<String>,
+    /// A file with nothing but that in it
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    to_file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: MoveArgs) -> Result<(), Failure> {
-    let (from, to) = (location("--from", &args.from)?, location("--to", &args.to)?);
+    let from = location("--from", args.from, args.from_file.as_deref())?;
+    let to = location("--to", args.to, args.to_file.as_deref())?;
     if is_same(&from, &to) {
         return Err(Failure::usage(SetupError::new(
-            format!("`--from` and `--to` are the same database, {from}"),
+            format!("both databases are the same, {from}"),
             "name another database to move to",
         )));
     }
@@ -39,9 +48,18 @@ pub(super) fn run(args: MoveArgs) -> Result<(), Failure> {
     tell(&from, &to, &moved.map_err(Failure::run)?)
 }
 
-/// The database that an argument names. Nothing of a wrong one is shown: it may have a password in it.
-fn location(argument: &str, text: &str) -> Result<Location, Failure> {
-    let database: Result<Database, String> = text.parse();
+/// The database that an argument names, or the file of another one. Nothing of a wrong one is shown: it may have a
+/// password in it.
+fn location(argument: &str, url: Option<String>, file: Option<&Path>) -> Result<Location, Failure> {
+    let (argument, url) = match file {
+        None => (argument.to_owned(), url.unwrap_or_default()),
+        Some(path) => {
+            let argument = format!("{argument}-file");
+            let url = read_secret(path, &format!("file of `{argument}`")).map_err(Failure::usage)?;
+            (argument, url)
+        }
+    };
+    let database: Result<Database, String> = url.parse();
     match database {
         Ok(Database::Sqlite(path)) => Ok(Location::Sqlite(path)),
         Ok(Database::Postgres(url)) => Ok(Location::Postgres(url)),
@@ -156,7 +174,7 @@ mod tests {
 
     #[test]
     fn one_database_has_more_than_one_name() {
-        let place = |text: &str| location("--to", text).unwrap_or_else(|_| panic!("{text}"));
+        let place = |text: &str| location("--to", Some(text.to_owned()), None).unwrap_or_else(|_| panic!("{text}"));
         assert!(is_same(&place("sqlite:src/../Cargo.toml"), &place("sqlite:Cargo.toml")));
         assert!(is_same(
             &place("postgres://ann:one@h/d"),
@@ -191,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_not_shown() {
-        let said = location("--to", "mysql://ann:hunter2@h/d")
+        let said = location("--to", Some("mysql://ann:hunter2@h/d".to_owned()), None)
             .err()
             .and_then(|failure| failure.said);
         let said = said.unwrap_or_default();

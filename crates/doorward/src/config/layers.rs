@@ -177,11 +177,7 @@ fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
     let (value, place) = match entry.value.text().filter(|_| in_file) {
         Some(path) => {
             let what = format!("file of `{}`, named by {},", setting.name, entry.place);
-            let text = read(Path::new(path), &what, MAX_SECRET)?;
-            // Editors and `echo` end a file with a newline, which is no part of the secret.
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            let text = text.strip_suffix('\r').unwrap_or(text);
-            (&Raw::Text(text.to_owned()), path)
+            (&Raw::Text(read_secret(Path::new(path), &what)?), path)
         }
         None => (&entry.value, entry.place.as_str()),
     };
@@ -193,6 +189,17 @@ fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
         };
         SetupError::new(format!("{place}: `{}` cannot be {shown}", setting.name), hint)
     })
+}
+
+/// A secret from a file that has nothing else in it; `what` is the file, for an error.
+///
+/// # Errors
+/// When the file cannot be read or is too long.
+pub(crate) fn read_secret(path: &Path, what: &str) -> Result<String, SetupError> {
+    let text = read(path, what, MAX_SECRET)?;
+    // Editors and `echo` end a file with a newline, which is no part of the secret.
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
 fn read(path: &Path, what: &str, most: u64) -> Result<String, SetupError> {

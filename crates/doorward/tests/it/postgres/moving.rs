@@ -71,6 +71,13 @@ fn sqlite(setup: &Setup) -> String {
     format!("sqlite:{}", setup.database().display())
 }
 
+/// A file with this in it.
+fn url_file(setup: &Setup, text: &str) -> String {
+    let path = setup.folder().join("database.url");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -102,7 +109,9 @@ fn tokens_sessions_endings_and_numbers_survive_the_way_up_and_back() {
     assert_eq!(logout(&server, &erin), "User has been logged out.");
     drop(server);
 
-    let back = down.succeed(&["move", "--from", &database.url(), "--to", &sqlite(&down)]);
+    // Arguments are no secret, and a file is.
+    let file = url_file(&down, &format!("{}\n", database.url()));
+    let back = down.succeed(&["move", "--from-file", &file, "--to", &sqlite(&down)]);
     assert!(
         tables(&back)
             .iter()
@@ -161,8 +170,8 @@ fn what_cannot_be_moved_is_said_without_a_password() {
     for (from, to, code, says) in [
         (own.as_str(), secret.as_str(), 1, "does not accept the password"),
         (&own, "mysql://ann:hunter2@h/d", 2, "`--to` names no database"),
-        (&own, &own, 2, "are the same database"),
-        (&secret, &secret, 2, "are the same database"),
+        (&own, &own, 2, "both databases are the same"),
+        (&secret, &secret, 2, "both databases are the same"),
         ("sqlite:nothing.db", &own, 1, "there is no database"),
     ] {
         let refused = setup.run(&["move", "--from", from, "--to", to]);
@@ -170,5 +179,18 @@ fn what_cannot_be_moved_is_said_without_a_password() {
         assert_eq!(refused.status.code(), Some(code), "{why}");
         assert!(why.contains(says) && why.contains("\nhint: "), "{why}");
         assert!(!why.contains("hunter2") && refused.stdout.is_empty(), "{why}");
+    }
+    let wrong = url_file(&setup, "mysql://ann:hunter2@h/d");
+    for (to, says) in [
+        (wrong.as_str(), "`--to-file` names no database"),
+        ("nothing", "cannot be read"),
+    ] {
+        let refused = setup.run(&["move", "--from", &own, "--to-file", to]);
+        let why = said(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{why}");
+        assert!(
+            why.contains(says) && why.contains("\nhint: ") && !why.contains("hunter2"),
+            "{why}"
+        );
     }
 }
