@@ -168,10 +168,14 @@ fn tell(draft: &mut Draft, levels: &[Level]) {
         "",
         Goal::AtMost(0.0),
     );
+    draft.chart(chart(levels));
+}
+
+fn chart(levels: &[Level]) -> Chart {
     let of = |name: &str, value: &dyn Fn(&Histogram) -> f64| {
         Series::new(name, levels.iter().map(|level| value(&level.profiles)).collect())
     };
-    draft.chart(Chart {
+    Chart {
         title: "How long a profile takes while people log in".into(),
         kind: Kind::Lines {
             places: LEVELS.map(|clients| clients.to_string()).into(),
@@ -185,5 +189,5 @@ fn tell(draft: &mut Draft, levels: &[Level]) {
             of("p99.9", &|profiles| profiles.ms(0.999)),
             of("slowest", &Histogram::max_ms),
         ],
-    });
+    }
 }

@@ -149,3 +149,53 @@ mod tests {
         assert!(stays && after(10, 6) == Turn::Yielding);
     }
 }
+
+/// Elsewhere threads do not yield.
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod starved_tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::super::{Hasher, HasherConfig, Scheme};
+    use crate::Clock;
+    use crate::secret::Secret;
+
+    /// Some want every core until they are told to stop.
+    #[test]
+    fn hashes_are_made_while_others_want_all_cores() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let config = HasherConfig {
+            // Long enough to starve, and no longer than it has to be.
+            scheme: Scheme::Argon2id {
+                m_kib: 1024,
+                t: 1,
+                p: 1,
+            },
+            threads: 1,
+            ..HasherConfig::default()
+        };
+        let hasher = Hasher::start(config, Clock::system()).unwrap();
+        let (caller, password) = (hasher.caller(None, "ann"), Secret::new("password".to_owned()));
+        let was_rescued = || {
+            let before = hasher.metrics().rescued;
+            runtime.block_on(hasher.hash(caller, &password)).unwrap();
+            hasher.metrics().rescued > before
+        };
+        let stop = AtomicBool::new(false);
+        let cores = thread::available_parallelism().unwrap().get();
+        thread::scope(|scope| {
+            for _ in 0..2 * cores {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let rescued = (0..20).any(|_| was_rescued());
+            stop.store(true, Ordering::Relaxed);
+            assert!(rescued, "the first that starves has the next one rescued");
+        });
+        assert!((0..1_000).any(|_| !was_rescued()), "nobody wants the cores any more");
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -391,38 +390,4 @@ async fn a_new_password_is_estimated_by_a_hash_thread() {
     assert_eq!(weakness(own, &[own]).await.unwrap(), Some(Weakness::Common));
     assert_eq!(weakness("a long enough sentence", &[]).await.unwrap(), None);
     assert_eq!(hasher.metrics().done, 0, "an estimate is no hash");
-}
-
-/// Threads that hash yield to all others; here some want every core until they are told to stop.
-#[cfg(target_os = "linux")]
-#[test]
-fn hashes_are_made_while_others_want_all_cores() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    // Long enough to starve, and no longer than it has to be.
-    let hasher = pool(Scheme::Argon2id {
-        m_kib: 1024,
-        t: 1,
-        p: 1,
-    });
-    let was_rescued = || {
-        let before = hasher.metrics().rescued;
-        runtime.block_on(hasher.hash(CALLER, &secret("password"))).unwrap();
-        hasher.metrics().rescued > before
-    };
-    assert!(!was_rescued());
-    let stop = AtomicBool::new(false);
-    let cores = thread::available_parallelism().unwrap().get();
-    thread::scope(|scope| {
-        for _ in 0..2 * cores {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        let rescued = (0..20).any(|_| was_rescued());
-        stop.store(true, Ordering::Relaxed);
-        assert!(rescued, "the first that starves has the next one rescued");
-    });
-    assert!((0..1_000).any(|_| !was_rescued()), "nobody wants the cores any more");
 }
