@@ -63,8 +63,7 @@ impl Revocations {
 
     /// Remembers endings read from the store in the order of their sequence, and how far they go.
     pub fn catch_up(&self, ended: &[EndedSession]) {
-        self.ended
-            .insert_all(ended.iter().map(|ended| (ended.session, ended.expires_at)));
+        self.add(ended);
         self.recent.push(ended);
     }
 

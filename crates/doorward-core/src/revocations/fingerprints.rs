@@ -23,10 +23,6 @@ const MOST_TAKEN: (usize, usize) = (17, 20);
 /// a place, a session takes 14 to 16.
 const PLACES: (usize, usize) = (45, 34);
 
-/// Many fingerprints are put into a list by one walk through it when it has at most this many for each of them. By itself
-/// each costs cache misses and moves what stands behind it, which takes as long as such a walk.
-const WALK: usize = 16;
-
 /// The fewest places of a list.
 const FEWEST: usize = 16;
 
@@ -57,19 +53,6 @@ impl Fingerprints {
         let fingerprint = self.key.fingerprint(session);
         if let Some(shard) = self.shard(fingerprint) {
             shard.write().insert(fingerprint, hour(until));
-        }
-    }
-
-    /// The same of many, which takes less time.
-    pub(super) fn insert_all(&self, sessions: impl Iterator<Item = (SessionId, Timestamp)>) {
-        let fingerprints = sessions.map(|(session, until)| (self.key.fingerprint(session), hour(until)));
-        let mut fingerprints: Vec<(u64, u32)> = fingerprints.collect();
-        fingerprints.sort_unstable();
-        for part in fingerprints.chunk_by(|(one, _), (other, _)| one >> 56 == other >> 56) {
-            let shard = part.first().and_then(|(fingerprint, _)| self.shard(*fingerprint));
-            if let Some(shard) = shard {
-                shard.write().insert_all(part);
-            }
         }
     }
 
@@ -168,31 +151,10 @@ impl Shard {
         self.find(fingerprint).is_ok()
     }
 
-    /// How many places there have to be for so many more.
-    fn places_for(&self, more: usize) -> usize {
-        let len = self.len + more;
-        if len * MOST_TAKEN.1 > self.places * MOST_TAKEN.0 {
-            (len * PLACES.0 / PLACES.1).max(FEWEST)
-        } else {
-            self.places
-        }
-    }
-
-    /// Many, in ascending order.
-    fn insert_all(&mut self, more: &[(u64, u32)]) {
-        if more.len() * WALK >= self.len {
-            self.spread(self.places_for(more.len()), 0, more);
-        } else {
-            for (fingerprint, hour) in more {
-                self.insert(*fingerprint, *hour);
-            }
-        }
-    }
-
     fn insert(&mut self, fingerprint: u64, hour: u32) {
-        let places = self.places_for(1);
-        if places != self.places {
-            self.spread(places, 0, &[]);
+        if (self.len + 1) * MOST_TAKEN.1 > self.places * MOST_TAKEN.0 {
+            let places = (self.len + 1) * PLACES.0 / PLACES.1;
+            self.spread(places.max(FEWEST), 0);
         }
         match self.find(fingerprint) {
             Ok(at) => {
@@ -223,37 +185,21 @@ impl Shard {
         self.hours.push(carried.1);
     }
 
-    /// Spreads what is not over by this hour over so many places, together with more in ascending order.
-    fn spread(&mut self, places: usize, now: u32, more: &[(u64, u32)]) {
+    /// Spreads what is not over by this hour over so many places.
+    fn spread(&mut self, places: usize, now: u32) {
         let (slots, hours) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.hours));
         (self.slots, self.hours) = (vec![0; places], vec![NEVER; places]);
         (self.places, self.len) = (places, 0);
-        let mut more = more.iter().copied().peekable();
         let mut next = 0;
         for (fingerprint, hour) in slots.into_iter().zip(hours) {
             if fingerprint == 0 || hour < now {
                 continue;
             }
-            while let Some((lower, hour)) = more.next_if(|(other, _)| *other < fingerprint) {
-                self.append(&mut next, lower, hour);
-            }
-            self.append(&mut next, fingerprint, hour);
+            let at = self.home(fingerprint).max(next);
+            self.put(at, fingerprint, hour);
+            self.len += 1;
+            next = at + 1;
         }
-        more.for_each(|(fingerprint, hour)| self.append(&mut next, fingerprint, hour));
-    }
-
-    /// Puts a fingerprint behind those that stand before `next`, all of which are lower, or the last the same.
-    fn append(&mut self, next: &mut usize, fingerprint: u64, hour: u32) {
-        let last = next.checked_sub(1);
-        let last = last.filter(|last| self.slots.get(*last) == Some(&fingerprint));
-        if let Some(known) = last.and_then(|last| self.hours.get_mut(last)) {
-            *known = hour.max(*known);
-            return;
-        }
-        let at = self.home(fingerprint).max(*next);
-        self.put(at, fingerprint, hour);
-        self.len += 1;
-        *next = at + 1;
     }
 
     fn forget_before(&mut self, now: u32) {
@@ -261,10 +207,149 @@ impl Shard {
         if left == 0 {
             *self = Self::default();
         } else {
-            self.spread((left * PLACES.0 / PLACES.1).max(FEWEST), now, &[]);
+            self.spread((left * PLACES.0 / PLACES.1).max(FEWEST), now);
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn session(n: u128) -> SessionId {
+        SessionId(Uuid::from_u128(n))
+    }
+
+    impl Shard {
+        fn check(&self) {
+            let taken: Vec<(usize, u64)> = self
+                .slots
+                .iter()
+                .copied()
+                .enumerate()
+                .filter(|(_, slot)| *slot != 0)
+                .collect();
+            assert!(taken.is_sorted_by(|(_, a), (_, b)| a < b));
+            for (at, fingerprint) in &taken {
+                let home = self.home(*fingerprint);
+                assert!(home <= *at && self.slots[home..*at].iter().all(|slot| *slot != 0));
+            }
+            assert_eq!(taken.len(), self.len);
+            let free = self.hours.iter().filter(|hour| **hour == NEVER).count();
+            assert_eq!(
+                (self.hours.len(), free),
+                (self.slots.len(), self.slots.len() - self.len)
+            );
+        }
+    }
+
+    #[test]
+    fn every_word_of_an_id_counts() {
+        let key = Key::random();
+        let fingerprints: std::collections::HashSet<u64> =
+            (0..128).map(|bit| key.fingerprint(session(1 << bit))).collect();
+        assert_eq!(fingerprints.len(), 128);
+        assert_ne!(key.fingerprint(session(1)), Key::random().fingerprint(session(1)));
+    }
+
+    #[test]
+    fn an_hour_is_forgotten_when_it_is_over() {
+        let fingerprints = Fingerprints::default();
+        fingerprints.insert(session(1), Timestamp(HOUR + 1));
+        fingerprints.insert(session(2), Timestamp(i64::MAX));
+        fingerprints.insert(session(3), Timestamp(i64::MIN));
+        fingerprints.purge(Timestamp(2 * HOUR - 1));
+        assert!(fingerprints.contains(session(1)) && !fingerprints.contains(session(3)));
+        fingerprints.purge(Timestamp(2 * HOUR));
+        assert!(!fingerprints.contains(session(1)));
+        fingerprints.purge(Timestamp(i64::MAX - 1));
+        assert!(fingerprints.contains(session(2)));
+        assert_eq!(fingerprints.len(), 1);
+    }
+
+    #[test]
+    fn a_session_takes_16_bytes_at_most() {
+        let fingerprints = Fingerprints::default();
+        for n in 0..300_000 {
+            fingerprints.insert(session(n), Timestamp(0));
+        }
+        let places: usize = fingerprints
+            .shards
+            .iter()
+            .map(|shard| shard.read().slots.capacity())
+            .sum();
+        assert!(places * 12 <= 300_000 * 16, "{places}");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u8, u8),
+        Purge(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            20 => (any::<u8>(), 0u8..20).prop_map(|(n, hour)| Step::Insert(n, hour)),
+            1 => (0u8..20).prop_map(Step::Purge),
+        ]
+    }
+
+    proptest! {
+        /// One part, in which everything meets, against a map. Fingerprints are close together at both ends, where the
+        /// list is most likely to be wrong.
+        #[test]
+        fn a_part_is_a_map(steps in prop::collection::vec(step(), 0..400), spread in 0u32..56) {
+            let (mut shard, mut model) = (Shard::default(), HashMap::new());
+            let fingerprint = |n: u8| {
+                let low = (u64::from(n) << spread) & (u64::MAX >> 8);
+                if n.is_multiple_of(2) { low.max(1) } else { (u64::MAX >> 8) - low }.max(1)
+            };
+            for step in steps {
+                match step {
+                    Step::Insert(n, hour) => {
+                        shard.insert(fingerprint(n), hour.into());
+                        let known = model.entry(fingerprint(n)).or_insert(u32::from(hour));
+                        *known = (*known).max(hour.into());
+                    }
+                    Step::Purge(now) => {
+                        shard.forget_before(now.into());
+                        model.retain(|_, hour| *hour >= u32::from(now));
+                    }
+                }
+                shard.check();
+                prop_assert_eq!(shard.len, model.len());
+            }
+            for n in 0..=u8::MAX {
+                prop_assert_eq!(shard.contains(fingerprint(n)), model.contains_key(&fingerprint(n)));
+            }
+        }
+
+        /// The whole, through sessions and moments.
+        #[test]
+        fn remembers_what_a_map_remembers(steps in prop::collection::vec(step(), 0..200)) {
+            let (fingerprints, mut model) = (Fingerprints::default(), HashMap::new());
+            for step in steps {
+                match step {
+                    Step::Insert(n, hour) => {
+                        fingerprints.insert(session(n.into()), Timestamp(i64::from(hour) * HOUR + 7));
+                        let known = model.entry(n).or_insert(hour);
+                        *known = (*known).max(hour);
+                    }
+                    Step::Purge(now) => {
+                        fingerprints.purge(Timestamp(i64::from(now) * HOUR));
+                        model.retain(|_, hour| *hour >= now);
+                    }
+                }
+                prop_assert_eq!(fingerprints.len(), model.len());
+            }
+            prop_assert!((0..=u8::MAX).all(|n| fingerprints.contains(session(n.into())) == model.contains_key(&n)));
+        }
+    }
+}
