@@ -3,6 +3,7 @@
 //! The surprise: there is one for each core, and it stays there. A thread that may go elsewhere wakes up on the core that
 //! is free, and sees nothing of one whose processor the host has taken away.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How often each wakes up: often enough to meet what lasts for twenty milliseconds, and next to no work.
 const EVERY: Duration = Duration::from_millis(2);
@@ -19,12 +20,12 @@ const EVERY: Duration = Duration::from_millis(2);
 /// Threads that watch, one on each core that this process may use.
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Duration>>,
+    threads: Vec<JoinHandle<io::Result<Duration>>>,
 }
 
 impl Watch {
     /// # Errors
-    /// When the system refuses threads, or to keep them where they are.
+    /// When the system refuses threads.
     pub(crate) fn begin() -> Result<Self> {
         let mut watch = Self {
             stop: Arc::default(),
@@ -35,9 +36,9 @@ impl Watch {
             let stop = Arc::clone(&watch.stop);
             let mut only = CpuSet::new();
             only.set(core);
-            let body = move || match sched_setaffinity(None, &only) {
-                Ok(()) => longest(&stop),
-                Err(_) => Duration::ZERO,
+            let body = move || {
+                sched_setaffinity(None, &only)?;
+                Ok(longest(&stop))
             };
             watch
                 .threads
@@ -47,10 +48,17 @@ impl Watch {
     }
 
     /// Ends it; the longest of all cores.
-    pub(crate) fn end(self) -> Duration {
+    ///
+    /// # Errors
+    /// When the system did not let a thread stay on its core.
+    pub(crate) fn end(self) -> Result<Duration> {
         self.stop.store(true, Ordering::Relaxed);
-        let longest = self.threads.into_iter().filter_map(|thread| thread.join().ok());
-        longest.max().unwrap_or_default()
+        let mut longest = Duration::ZERO;
+        for thread in self.threads {
+            let of_core = thread.join().map_err(|_| Error::new("a thread that watches died"))??;
+            longest = longest.max(of_core);
+        }
+        Ok(longest)
     }
 }
 

@@ -148,16 +148,17 @@ impl Hasher {
     /// Starts the two threads of a place.
     fn start_place(&mut self, number: usize, place: Place) -> io::Result<()> {
         let place = Arc::new(place);
-        for (name, own) in [("hash", Turn::Yielding), ("rescuer", Turn::Rescuing)] {
+        let threads: [(&str, Turn, fn() -> io::Result<()>); 2] = [
+            ("hash", Turn::Yielding, priority::yield_to_all),
+            ("rescuer", Turn::Rescuing, priority::yield_a_little),
+        ];
+        for (name, own, lower) in threads {
             let (place, queue) = (Arc::clone(&place), Arc::clone(&self.queue));
             let body = move || {
-                let lowered = match own {
-                    Turn::Yielding => priority::yield_to_all(),
-                    Turn::Rescuing | Turn::Over => priority::yield_a_little(),
-                };
-                if let Err(error) = lowered.as_ref().map_err(ToString::to_string)
+                if let Err(error) = lower()
                     && number == 0
                 {
+                    let error = error.to_string();
                     tracing::warn!(
                         error,
                         "the hash threads keep their priority; many log-ins at once will slow other requests"

@@ -188,7 +188,8 @@ impl Candidate {
             connections: CONNECTIONS,
         };
         let calm = pace.run(seconds(3000, 300))?;
-        let (storm, others) = beside(signing_in(ACCOUNTS)?, &pace, seconds(5000, 500))?;
+        let time = seconds(5000, 500);
+        let (storm, others) = beside(signing_in(ACCOUNTS)?, time, || pace.run(time))?;
         self.refused += logins.refused() + calm.refused() + storm.refused() + others.refused();
         self.calm.add(&calm.latencies);
         self.storm.add(&storm.latencies);

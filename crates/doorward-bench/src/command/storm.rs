@@ -82,8 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for (clients, level) in LEVELS.into_iter().zip(&mut levels) {
             let crowd = Crowd::new((0..clients as u64).map(|n| (server.address, same(log_in(n)))))?;
             let (watch, disk) = (Watch::begin()?, machine::read_mib());
-            let (profiles, logins) = beside(crowd, &pace, time)?;
-            level.hiccup = level.hiccup.max(watch.end());
+            let (profiles, logins) = beside(crowd, time, || pace.run(time))?;
+            level.hiccup = level.hiccup.max(watch.end()?);
             level.disk_mib += machine::read_mib() - disk;
             level.refused += profiles.refused() + logins.refused();
             level.p99.push(profiles.latencies.ms(0.99));
@@ -96,8 +96,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     draft.finish()
 }
 
-/// Asks at a pace while a crowd works.
-pub(crate) fn beside(mut crowd: Crowd, pace: &Pace<'_>, time: Duration) -> Result<(Tally, Tally)> {
+/// Does something that takes about this time while a crowd works.
+pub(crate) fn beside(mut crowd: Crowd, time: Duration, work: impl FnOnce() -> Result<Tally>) -> Result<(Tally, Tally)> {
     let stop = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
         let told = Arc::clone(&stop);
@@ -109,10 +109,10 @@ pub(crate) fn beside(mut crowd: Crowd, pace: &Pace<'_>, time: Duration) -> Resul
             Ok::<Tally, Error>(tally)
         });
         clock::wait(WARM);
-        let paced = pace.run(time);
+        let done = work();
         stop.store(true, Ordering::Relaxed);
         let crowd = crowd.join().map_err(|_| Error::new("a thread of the loader died"))??;
-        Ok((paced?, crowd))
+        Ok((done?, crowd))
     })
 }
 

@@ -4,13 +4,12 @@
 //! every core here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use super::beside;
+use crate::error::Result;
 use crate::histogram::Histogram;
-use crate::load::{Crowd, Tally, in_turn, same};
+use crate::load::{Crowd, in_turn, same};
 use crate::people::log_in;
 use crate::server::Server;
 use crate::statistics::median;
@@ -37,9 +36,9 @@ pub(super) fn measure(server: &Server, profiles: &[Vec<u8>], options: &Options) 
     for round in 1..=rounds {
         print::progress(&format!("log-ins under a flood of profiles, round {round} of {rounds}"));
         for (asking, seen) in ASKING.into_iter().zip(&mut seen) {
-            let logins = Crowd::new((0..SIGNING_IN).map(|n| (server.address, same(log_in(n)))))?;
+            let mut logins = Crowd::new((0..SIGNING_IN).map(|n| (server.address, same(log_in(n)))))?;
             let asking = Crowd::new((0..asking).map(|n| (server.address, in_turn(&profiles, n))))?;
-            let (logins, profiles) = both(logins, asking, time)?;
+            let (logins, profiles) = beside(asking, time, || logins.run(time))?;
             seen.refused += logins.refused() + profiles.refused();
             seen.logins.push(logins.rate());
             seen.login.add(&logins.latencies);
@@ -48,19 +47,6 @@ pub(super) fn measure(server: &Server, profiles: &[Vec<u8>], options: &Options) 
         }
     }
     Ok(tell(&seen))
-}
-
-/// Lets one crowd work for a time, and another one until that is over.
-fn both(mut first: Crowd, mut other: Crowd, time: Duration) -> Result<(Tally, Tally)> {
-    let stop = Arc::new(AtomicBool::new(false));
-    thread::scope(|scope| {
-        let told = Arc::clone(&stop);
-        let other = scope.spawn(move || other.run_until(2 * time + Duration::from_secs(30), &told));
-        let first = first.run(time);
-        stop.store(true, Ordering::Relaxed);
-        let other = other.join().map_err(|_| Error::new("a thread of the loader died"))?;
-        Ok((first?, other?))
-    })
 }
 
 fn tell(seen: &[Seen; 2]) -> Table {
