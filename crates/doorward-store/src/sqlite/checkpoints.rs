@@ -5,10 +5,16 @@
 //! copy all of it: sessions of accounts from anywhere among ten million are on thousands of pages, and nobody could log
 //! in for 40 to 60 ms, several times a second.
 //!
+//! Nor does SQLite have the disk write what was copied before all is; the writer waited 60 ms for it. So the thread does
+//! that, too.
+//!
 //! One copies at a time. While the thread does, the writer writes on, and where the disk is slow it could do so faster
 //! than the thread copies; at [`LONGEST`] it waits for it.
 
+use std::error::Error;
 use std::ffi::c_int;
+use std::fs::{File, OpenOptions};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -28,12 +34,15 @@ const FIRST: c_int = 2000;
 /// Pages more after which it is copied again. Each time is two flushes of the disk.
 const STEP: c_int = 500;
 
-/// Pages in the log at which the writer copies what is left, after each commit until the log starts over. A commit
-/// during which the thread copies is left alone.
+/// Pages in the log from which on the writer copies what is left, after each commit until the log starts over, when that
+/// is not much. A commit during which the thread copies is left alone.
 const FULL: c_int = 4000;
 
-/// Pages in the log at which the writer waits for the thread first. The log becomes longer by one transaction at most,
-/// unless somebody reads what was true before (a backup).
+/// Pages that are not much, unless the last commit has as many; and after so many more the thread copies a full log again.
+const REST: c_int = 128;
+
+/// Pages in the log at which the writer waits for the thread, and copies whatever is left. The log becomes longer by one
+/// transaction at most, unless somebody reads what was true before (a backup).
 const LONGEST: c_int = 4 * FULL;
 
 /// Has the log of the writer's connection copied, in place of `wal_autocheckpoint`, which would undo this.
@@ -59,8 +68,8 @@ struct Checkpoints {
     /// `None` only while being dropped.
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Whoever copies holds it.
-    copying: Arc<Mutex<()>>,
+    /// Pages of the log that the thread has copied. Whoever copies holds it.
+    copied: Arc<Mutex<c_int>>,
     /// Pages in the log after the last commit, and with how many the thread is woken.
     pages: c_int,
     next: c_int,
@@ -70,11 +79,11 @@ impl Checkpoints {
     /// Starts the thread, which opens the file when it has something to do.
     fn start(path: PathBuf) -> Result<Self, SetupError> {
         let (wake, due) = sync_channel(1);
-        let copying = Arc::new(Mutex::new(()));
-        let copied = Arc::clone(&copying);
+        let copied = Arc::new(Mutex::new(0));
+        let shared = Arc::clone(&copied);
         let thread = thread::Builder::new()
             .name("doorward-log".into())
-            .spawn(move || run(&path, &due, &copied))
+            .spawn(move || run(&path, &due, &shared))
             .map_err(|error| {
                 SetupError::new(
                     format!("the thread that copies the database's log cannot start: {error}"),
@@ -84,7 +93,7 @@ impl Checkpoints {
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),
-            copying,
+            copied,
             pages: 0,
             next: FIRST,
         })
@@ -92,23 +101,32 @@ impl Checkpoints {
 
     /// There are so many pages in the log after a commit. While the writer has what this returns, it is to copy what is
     /// left.
-    fn committed(&mut self, pages: c_int) -> Option<MutexGuard<'_, ()>> {
+    fn committed(&mut self, pages: c_int) -> Option<MutexGuard<'_, c_int>> {
         if pages < self.pages {
-            // It has started over.
-            self.next = FIRST;
+            // It has started over. The thread, if it copies just now, will know.
+            (self.pages, self.next) = (0, FIRST);
+            if let Some(mut copied) = self.copied.try_lock() {
+                *copied = 0;
+            }
         }
+        let of_this_commit = pages - self.pages;
         self.pages = pages;
+        if pages >= LONGEST {
+            return Some(self.copied.lock());
+        }
+        if pages >= FULL
+            && let Some(copied) = self.copied.try_lock()
+            && pages - *copied <= of_this_commit.max(REST)
+        {
+            return Some(copied);
+        }
         if let Some(wake) = &self.wake
             && pages >= self.next
             && wake.try_send(()).is_ok()
         {
-            self.next = pages.saturating_add(STEP);
+            self.next = pages.saturating_add(if pages < FULL { STEP } else { REST });
         }
-        match pages {
-            LONGEST.. => Some(self.copying.lock()),
-            FULL.. => self.copying.try_lock(),
-            _ => None,
-        }
+        None
     }
 }
 
@@ -123,25 +141,41 @@ impl Drop for Checkpoints {
 }
 
 /// The life of the thread. Without it the writer does all, and only slower: what fails is said, and tried again.
-fn run(path: &Path, due: &Receiver<()>, copying: &Mutex<()>) {
-    let mut opened = None;
+fn run(path: &Path, due: &Receiver<()>, copied: &Mutex<c_int>) {
+    let mut database = None;
     while due.recv().is_ok() {
-        let _alone = copying.lock();
-        if let Err(error) = checkpoint(path, &mut opened) {
-            tracing::warn!(%error, "the database's log could not be copied into it; the writer will try, too");
+        let mut copied = copied.lock();
+        match copy(path, &mut database) {
+            Ok(pages) => *copied = pages,
+            Err(error) => {
+                tracing::warn!(%error, "the database's log could not be copied into it; the writer will try, too");
+            }
         }
     }
 }
 
-fn checkpoint(path: &Path, opened: &mut Option<Connection>) -> rusqlite::Result<()> {
-    let connection = match opened {
-        Some(connection) => connection,
-        none => none.insert(connection::for_checkpoints(path)?),
+/// What the thread has open.
+struct Database {
+    connection: Connection,
+    /// Never closed: to close any handle of a file is to lose the locks that this process has on it (POSIX says so).
+    file: ManuallyDrop<File>,
+}
+
+/// Copies what can be copied, and has the disk write it. Answers how many pages of the log have been copied by now.
+fn copy(path: &Path, opened: &mut Option<Database>) -> Result<c_int, Box<dyn Error>> {
+    let database = match opened {
+        Some(database) => database,
+        none => none.insert(Database {
+            connection: connection::for_checkpoints(path)?,
+            file: ManuallyDrop::new(OpenOptions::new().write(true).open(path)?),
+        }),
     };
-    // It says how much of the log it copied, and whether the writer did at that moment; neither matters.
-    connection
+    let pages = database
+        .connection
         .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
-        .query_row([], |_| Ok(()))
+        .query_row([], |row| row.get("checkpointed"))?;
+    database.file.sync_data()?;
+    Ok(pages)
 }
 
 #[cfg(test)]
@@ -181,29 +215,72 @@ mod tests {
         writer.execute_batch("COMMIT").unwrap();
     }
 
+    /// A writer's view of a thread that the test takes the place of.
+    fn without_thread() -> (Checkpoints, Receiver<()>) {
+        let (wake, due) = sync_channel(1);
+        let checkpoints = Checkpoints {
+            wake: Some(wake),
+            thread: None,
+            copied: Arc::default(),
+            pages: 0,
+            next: FIRST,
+        };
+        (checkpoints, due)
+    }
+
     #[test]
-    fn the_thread_is_woken_in_steps_and_the_writer_helps_when_it_is_full() {
-        let folder = Folder::new();
-        let mut checkpoints = Checkpoints::start(folder.join("none.db")).unwrap();
-        assert!(checkpoints.committed(FIRST).is_none());
-        assert_eq!(checkpoints.next, FIRST + STEP);
-        assert!(checkpoints.committed(LONGEST).is_some());
-        assert!(checkpoints.committed(3).is_none(), "it has started over");
-        assert_eq!(checkpoints.next, FIRST);
+    fn the_thread_is_woken_in_steps() {
+        let (mut checkpoints, due) = without_thread();
+        let mut wakes = |pages| {
+            assert!(checkpoints.committed(pages).is_none());
+            due.try_recv().is_ok()
+        };
+        assert!(!wakes(FIRST - 1) && wakes(FIRST));
+        assert!(!wakes(FIRST + STEP - 1) && wakes(FIRST + STEP));
+        assert!(wakes(FULL) && !wakes(FULL + REST - 1) && wakes(FULL + REST));
+        assert!(!wakes(3) && wakes(FIRST), "it has started over");
+    }
+
+    #[test]
+    fn the_writer_copies_what_little_is_left_when_the_log_is_full() {
+        let (mut checkpoints, _due) = without_thread();
+        let mut helps = |copied, before, pages| {
+            assert!(checkpoints.committed(1).is_none(), "it has started over");
+            drop(checkpoints.committed(before));
+            *checkpoints.copied.lock() = copied;
+            checkpoints.committed(pages).is_some()
+        };
+        assert!(!helps(FULL - 1, FULL - 2, FULL - 1), "it is not full");
+        assert!(helps(FULL - REST, FULL - 1, FULL));
+        assert!(!helps(FULL - REST - 1, FULL - 1, FULL), "too much is left");
+        assert!(
+            helps(FULL, FULL, FULL + 2 * REST),
+            "nothing but the last commit is left"
+        );
+        assert!(!helps(FULL - 1, FULL, FULL + 2 * REST));
+        assert!(helps(0, FULL, LONGEST));
+    }
+
+    #[test]
+    fn what_was_copied_of_the_log_before_does_not_count() {
+        let (mut checkpoints, _due) = without_thread();
+        *checkpoints.copied.lock() = FULL;
+        for pages in [FULL - 1, 1, FULL - 1, FULL] {
+            assert!(checkpoints.committed(pages).is_none(), "with {pages} pages");
+        }
     }
 
     #[test]
     fn the_writer_waits_for_the_thread_only_at_the_longest() {
-        let folder = Folder::new();
-        let mut checkpoints = Checkpoints::start(folder.join("none.db")).unwrap();
-        let copying = Arc::clone(&checkpoints.copying);
-        let thread_copies = copying.lock();
+        let (mut checkpoints, _due) = without_thread();
+        let copied = Arc::clone(&checkpoints.copied);
+        let thread_copies = copied.lock();
         assert!(checkpoints.committed(FULL).is_none());
         assert!(checkpoints.committed(LONGEST - 1).is_none());
         drop(thread_copies);
         // Often enough that the writer comes before the thread is ready, too.
         for _ in 0..100 {
-            let thread_copies = copying.lock();
+            let thread_copies = copied.lock();
             thread::scope(|scope| {
                 let writer = scope.spawn(|| checkpoints.committed(LONGEST).is_some());
                 thread::yield_now();
