@@ -27,11 +27,8 @@ use rusqlite::hooks::Wal;
 
 use super::connection;
 
-/// Pages in the log from which on it is copied: early enough that the thread has time, and late enough that most of
-/// the pages which change again and again are copied once.
-const FIRST: c_int = 2000;
-
-/// Pages more after which it is copied again. Each time is two flushes of the disk.
+/// Pages more in the log after which the thread copies it again. Each time is two flushes of the disk; the more pages there
+/// are, the longer everybody who writes waits for the second.
 const STEP: c_int = 500;
 
 /// Pages in the log from which on the writer copies what is left, after each commit until the log starts over, when that
@@ -95,7 +92,7 @@ impl Checkpoints {
             thread: Some(thread),
             copied,
             pages: 0,
-            next: FIRST,
+            next: STEP,
         })
     }
 
@@ -104,7 +101,7 @@ impl Checkpoints {
     fn committed(&mut self, pages: c_int) -> Option<MutexGuard<'_, c_int>> {
         if pages < self.pages {
             // It has started over. The thread, if it copies just now, will know.
-            (self.pages, self.next) = (0, FIRST);
+            (self.pages, self.next) = (0, STEP);
             if let Some(mut copied) = self.copied.try_lock() {
                 *copied = 0;
             }
@@ -205,7 +202,7 @@ mod tests {
             .unwrap();
         let begun = "INSERT INTO numbers VALUES (1); BEGIN; INSERT INTO numbers VALUES (2)";
         writer.execute_batch(begun).unwrap();
-        for (pages, copied) in [(FIRST - 1, 0), (FIRST, 1)] {
+        for (pages, copied) in [(STEP - 1, 0), (STEP, 1)] {
             let mut checkpoints = Checkpoints::start(path.clone()).unwrap();
             assert!(checkpoints.committed(pages).is_none());
             // Waits for the thread.
@@ -223,7 +220,7 @@ mod tests {
             thread: None,
             copied: Arc::default(),
             pages: 0,
-            next: FIRST,
+            next: STEP,
         };
         (checkpoints, due)
     }
@@ -235,10 +232,10 @@ mod tests {
             assert!(checkpoints.committed(pages).is_none());
             due.try_recv().is_ok()
         };
-        assert!(!wakes(FIRST - 1) && wakes(FIRST));
-        assert!(!wakes(FIRST + STEP - 1) && wakes(FIRST + STEP));
+        assert!(!wakes(STEP - 1) && wakes(STEP));
+        assert!(!wakes(2 * STEP - 1) && wakes(2 * STEP));
         assert!(wakes(FULL) && !wakes(FULL + REST - 1) && wakes(FULL + REST));
-        assert!(!wakes(3) && wakes(FIRST), "it has started over");
+        assert!(!wakes(3) && wakes(STEP), "it has started over");
     }
 
     #[test]
