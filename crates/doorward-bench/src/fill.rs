@@ -3,6 +3,7 @@
 //! The surprise: one account is registered through the server first, and all others take over its hash. So whoever
 //! logs in verifies a real hash of the cost that the server is set to.
 
+use std::fs::File;
 use std::path::Path;
 
 use doorward_core::Timestamp;
@@ -67,7 +68,9 @@ pub(crate) fn fill(folder: &Folder, settings: &[(&str, &str)], size: Size) -> Re
         transaction.commit()?;
     }
     connection.execute_batch("PRAGMA optimize")?;
-    Ok(())
+    drop(connection);
+    // Else the disk would write it while something is measured.
+    Ok(File::open(folder.join("doorward.db"))?.sync_all()?)
 }
 
 /// When an ending may be forgotten.
