@@ -1,7 +1,6 @@
 //! The tests of the store, in one binary: the story that every engine passes, and what is each one's own.
 //!
-//! The surprise: some of the tests are ignored by name. They are the other processes that `crash` and `opening` start
-//! from this same binary, and one measurement.
+//! The surprise: `crash` and `opening` start this same binary again, for the other processes that they need.
 
 #![expect(
     clippy::unwrap_used,

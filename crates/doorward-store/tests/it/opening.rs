@@ -87,19 +87,18 @@ async fn ten_may_make_the_schema_at_once() {
 }
 
 #[tokio::test]
-#[ignore = "one of the ten processes"]
-async fn one_of_ten_processes() {
-    let store = open_sqlite(process::database()).await.unwrap();
-    let realm = store.ensure_realm("main").await.unwrap();
-    let email = format!("{}@example.com", std::process::id());
-    assert!(register(&*store, &realm, &email).await.number > 0);
-}
-
-#[test]
-fn ten_processes_may_make_the_schema_at_once() {
+async fn ten_processes_may_make_the_schema_at_once() {
+    if let Some(database) = process::database() {
+        let store = open_sqlite(database).await.unwrap();
+        let realm = store.ensure_realm("main").await.unwrap();
+        let email = format!("{}@example.com", std::process::id());
+        register(&*store, &realm, &email).await;
+        return;
+    }
+    let test = "opening::ten_processes_may_make_the_schema_at_once";
     let folder = Folder::new();
     let children: Vec<_> = (0..10)
-        .map(|_| process::start("opening::one_of_ten_processes", folder.database().to_str().unwrap()))
+        .map(|_| process::start(test, folder.database().to_str().unwrap()))
         .collect();
     for child in children {
         let ended = child.wait_with_output().unwrap();

@@ -1,27 +1,30 @@
-//! Other processes: this same binary, started to run one of its ignored tests.
+//! Other processes: this same binary, started to run one of its tests once more, in another role.
+//!
+//! The surprise: such a test is two. It begins with a look at [`database`], which only the started process has.
 
-use std::io::{self, Write};
+use std::env;
 use std::process::{Child, Command, Stdio};
 
-/// Starts a process that runs the ignored test of this name (`module::function`) on a database. What it
-/// prints can be read from its `stdout`, among the words of the test runner.
+/// Says on which database a started process works.
+const DATABASE: &str = "DOORWARD_TEST_PROCESS_DATABASE";
+
+/// Starts a process that runs the test of this name (`module::function`) on a database. What it prints can be read from
+/// its `stdout`, among the words of the test runner.
 pub fn start(test: &str, database: &str) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", test])
-        .stdin(Stdio::piped())
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "--test-threads=1", test])
+        .env(DATABASE, database)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{database}").unwrap();
-    child
+        .unwrap()
 }
 
-/// In the process that was started: on which database.
-pub fn database() -> String {
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).unwrap();
-    assert!(!line.trim().is_empty(), "this test is a process that other tests start");
-    line.trim_end_matches('\n').to_owned()
+/// In a process that was started: on which database.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the role of a test is no setting of the program"
+)]
+pub fn database() -> Option<String> {
+    env::var(DATABASE).ok()
 }

@@ -11,17 +11,14 @@ use super::server::Server;
 use crate::crash::{Journal, assert_are_there, write_and_acknowledge};
 use crate::process;
 
-const WRITER: &str = "postgres::crash::writes_until_it_is_killed";
-
 /// Fewer than on SQLite, where a process is all there is to kill.
 const NODES_KILLED: usize = 8;
 
 const SERVERS_KILLED: usize = 4;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the process that is killed"]
-async fn writes_until_it_is_killed() {
-    let url: PostgresUrl = process::database().parse().unwrap();
+/// What the process does that is killed, or whose server is.
+async fn write(database: &str) {
+    let url: PostgresUrl = database.parse().unwrap();
     let store = open_postgres(&url, PostgresOptions::default()).await.unwrap();
     write_and_acknowledge(store).await;
 }
@@ -35,12 +32,16 @@ async fn until_alone(server: &Server, database: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_after_a_node_was_killed() {
+    if let Some(database) = process::database() {
+        return write(&database).await;
+    }
+    let test = "postgres::crash::what_was_acknowledged_is_there_after_a_node_was_killed";
     let database = Database::new();
     let mut acknowledged = 0;
     for round in 0..NODES_KILLED {
-        let mut journal = Journal::start(WRITER, &database.url().to_string());
+        let mut journal = Journal::start(test, &database.url().to_string());
         journal.read_some();
         let done = journal.kill();
         until_alone(server(), &database.0).await;
@@ -51,11 +52,15 @@ async fn what_was_acknowledged_is_there_after_a_node_was_killed() {
     assert_is_whole(server(), &database.0, acknowledged);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_after_the_server_was_killed() {
+    if let Some(database) = process::database() {
+        return write(&database).await;
+    }
+    let test = "postgres::crash::what_was_acknowledged_is_there_after_the_server_was_killed";
     let server = Server::start();
     server.sql("postgres", "CREATE DATABASE door");
-    let mut journal = Journal::start(WRITER, &server.url("door").to_string());
+    let mut journal = Journal::start(test, &server.url("door").to_string());
     for round in 0..SERVERS_KILLED {
         journal.read_some();
         server.crash();
