@@ -32,6 +32,7 @@ mod line;
 mod memory;
 mod metrics;
 mod pace;
+mod pairing;
 mod phc;
 mod priority;
 mod queue;

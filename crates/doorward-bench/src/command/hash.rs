@@ -44,14 +44,6 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// As the pool of the server does it when passwords wait.
-    pub(crate) fn of_the_server() -> Self {
-        match doorward_argon2::kernel() {
-            Kernel::Portable => Self::Single(Kernel::Portable),
-            kernel => Self::Pair(kernel),
-        }
-    }
-
     fn name(self) -> String {
         match self {
             Self::Allocating => "argon2 crate, allocating".to_owned(),

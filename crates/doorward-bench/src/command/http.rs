@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use doorward_argon2::Params;
 
+use self::alone::Alone;
 use self::logout::Logouts;
-use super::hash::{Hashing, Way};
 use crate::chart::{Chart, Kind, Series};
 use crate::error::Result;
 use crate::folder::Folder;
@@ -23,14 +23,17 @@ use crate::table::Table;
 use crate::wire::{Wire, request};
 use crate::{Options, machine, print};
 
+mod alone;
 mod logout;
 
 /// Clients of what does not hash: enough that no thread waits for one.
 const CLIENTS: u64 = 64;
 /// Accounts whose profiles are asked for.
 const ACCOUNTS: u64 = 512;
-/// Hashes of each thread in a round.
-const HASHES: u32 = 300;
+/// Requests that hash.
+const HASHING: [&str; 2] = ["login", "register"];
+/// Hashes of each thread alone, each way, before and after such requests.
+const HASHES: u32 = 150;
 /// Numbers that a client which registers has for itself.
 const OWN: u64 = 1_000_000;
 
@@ -55,6 +58,8 @@ struct Candidate {
     rates: Vec<f64>,
     cpu_us: Vec<f64>,
     latencies: Histogram,
+    /// Hashes alone, a second, about the same time; none for requests that do not hash.
+    alone: Vec<f64>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -70,15 +75,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let idle = idle(&servers[1])?;
     let mut candidates = candidates(&servers)?;
     let params = Params::argon2id(19_456, 2, 1)?;
-    let mut hashing = Hashing::new(Way::of_the_server(), params, machine::cores())?;
+    let mut alone = Alone::new(params)?;
+    let few = options.pick(HASHES, 8);
     let mut logouts = Logouts::new(options)?;
-    let mut raw = Vec::new();
     for round in 1..=rounds {
         print::progress(&format!("round {round} of {rounds}"));
         for candidate in &mut candidates {
             let Some(server) = servers.get(candidate.server) else {
                 continue;
             };
+            let hashes = HASHING.contains(&candidate.name);
+            let before = hashes.then(|| alone.rates(few)).transpose()?;
             let crowd = &mut candidate.crowd;
             let (tally, cpu) = server.cpu_of(|| crowd.run(time)?.only(candidate.name, candidate.status))?;
             candidate.rates.push(tally.rate());
@@ -86,13 +93,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 .cpu_us
                 .push(cpu * 1e6 / number(tally.latencies.count().max(1)));
             candidate.latencies.add(&tally.latencies);
+            if let Some(before) = before {
+                candidate.alone.push(alone::faster(&before, &alone.rates(few)?));
+            }
         }
-        raw.push(hashing.rate(machine::cores(), options.pick(HASHES, 8))?);
         logouts.round()?;
     }
     let peak = peak(options)?;
     reads(&mut draft, &candidates);
-    hashes(&mut draft, &candidates, &raw);
+    hashes(&mut draft, &candidates);
     logouts.tell(&mut draft);
     memory(&mut draft, idle, peak);
     draft.finish()
@@ -144,6 +153,7 @@ fn candidates(servers: &[Server; 3]) -> Result<Vec<Candidate>> {
                 rates: Vec::new(),
                 cpu_us: Vec::new(),
                 latencies: Histogram::default(),
+                alone: Vec::new(),
             })
         })
         .collect()
@@ -228,20 +238,18 @@ fn reads(draft: &mut Draft, candidates: &[Candidate]) {
     });
 }
 
-fn hashes(draft: &mut Draft, candidates: &[Candidate], raw: &[f64]) {
+fn hashes(draft: &mut Draft, candidates: &[Candidate]) {
     let mut table = Table::new(
-        "What hashes, beside hashes alone: the same kernel on as many threads, without a server",
-        ["", "a second", "to hashes alone"],
+        "What hashes, beside hashes alone: the same kernel on as many threads, without a server, right before and after",
+        ["", "a second", "hashes alone", "to these"],
     );
-    table.row(["hashes alone".into(), median(raw).into(), 1.0.into()]);
-    for candidate in candidates
-        .iter()
-        .filter(|candidate| ["login", "register"].contains(&candidate.name))
-    {
-        let ratios: Vec<f64> = candidate.rates.iter().zip(raw).map(|(rate, raw)| rate / raw).collect();
+    for candidate in candidates.iter().filter(|candidate| !candidate.alone.is_empty()) {
+        let pairs = candidate.rates.iter().zip(&candidate.alone);
+        let ratios: Vec<f64> = pairs.map(|(rate, alone)| rate / alone).collect();
         table.row([
             candidate.name.into(),
             median(&candidate.rates).into(),
+            median(&candidate.alone).into(),
             median(&ratios).into(),
         ]);
         if candidate.name == "login" {

@@ -74,13 +74,13 @@ pub(super) struct Taken<T> {
 
 impl<T> Line<T> {
     /// A line before `threads` threads, in which nobody shall wait for longer than `limit`.
-    pub(super) fn new(threads: usize, limit: Duration) -> Self {
+    pub(super) fn new(threads: u32, limit: Duration) -> Self {
         Self {
             waiting: Turns::default(),
             work_waiting: Duration::ZERO,
             work_running: Duration::ZERO,
-            threads: u32::try_from(threads).unwrap_or(u32::MAX).max(1),
-            idle: threads,
+            threads: threads.max(1),
+            idle: threads as usize,
             limit,
         }
     }

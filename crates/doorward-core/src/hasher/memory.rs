@@ -1,7 +1,7 @@
 //! The memory of one hash thread, and Argon2 in it.
 //!
-//! The surprise: two hashes of equal cost are made in less time together than one after the other, in twice the
-//! memory. So that is what a thread keeps.
+//! The surprise: two hashes of equal cost are made in less time together than one after the other on many machines, in
+//! twice the memory. So that is what a thread keeps.
 
 use doorward_argon2::{Algorithm, Job, Kernel, Params, Version, hash, hash_pair};
 
@@ -41,9 +41,14 @@ impl Argon2Cost {
         Params::new(self.algorithm, self.version, self.m_kib, self.t, self.p).map_err(Error::internal)
     }
 
-    /// Whether `kernel` makes two of them at once faster than one after the other.
+    /// Whether it is what the kernels for AVX compute.
+    pub(super) fn is_ours(self) -> bool {
+        self == Self::latest(self.m_kib, self.t, 1)
+    }
+
+    /// Whether `kernel` can make two of them at once, which is faster on most machines.
     pub(super) fn pairs_on(self, kernel: Kernel) -> bool {
-        kernel != Kernel::Portable && self == Self::latest(self.m_kib, self.t, 1)
+        kernel != Kernel::Portable && self.is_ours()
     }
 }
 

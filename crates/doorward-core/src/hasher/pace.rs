@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::memory::Argon2Cost;
+use super::pairing::Pairing;
 
 /// How much of a new measurement goes into the average, as one part of this many: the last dozen hashes decide.
 const WEIGHT: f64 = 8.0;
@@ -21,6 +22,17 @@ pub(super) enum Work {
     Strength,
 }
 
+/// What a thread did, and what it got for that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effort {
+    /// Jobs done, two of them at once.
+    pub(super) did: u32,
+    /// How long they took, from when the thread could have begun.
+    pub(super) took: Duration,
+    /// Processor time of that.
+    pub(super) used: Duration,
+}
+
 /// Nanoseconds that a thread spends on a unit of each kind of work: averages that move.
 pub(super) struct Pace {
     /// Argon2 as new hashes are, by the block of 1 KiB and pass.
@@ -31,6 +43,8 @@ pub(super) struct Pace {
     bcrypt: Average,
     /// Strength, by the password.
     strength: Average,
+    /// Whether two hashes of `argon2` are made at once.
+    pairing: Pairing,
 }
 
 struct Average {
@@ -45,14 +59,15 @@ impl Average {
 }
 
 impl Pace {
-    /// What a machine takes that is slower than most, until it is measured: 58 hashes of 19456 KiB in two passes a
+    /// What a machine takes that is slower than most, until it is measured, by one of so many threads: 58 hashes of 19456 KiB in two passes a
     /// second, 14 of bcrypt at cost 10, 500 estimates.
-    pub(super) fn unmeasured() -> Self {
+    pub(super) fn unmeasured(threads: u32) -> Self {
         Self {
             argon2: Average::unmeasured(450.0),
             other_argon2: Average::unmeasured(450.0),
             bcrypt: Average::unmeasured(70_000.0),
             strength: Average::unmeasured(2_000_000.0),
+            pairing: Pairing::new(threads),
         }
     }
 
@@ -62,8 +77,16 @@ impl Pace {
         Duration::try_from_secs_f64(average.nanos * units / 1e9).unwrap_or(Duration::MAX)
     }
 
-    /// Learns that a thread took this long; for two jobs at once, half of the time that both took.
-    pub(super) fn learn(&mut self, work: Work, took: Duration) {
+    /// Whether two jobs, both this work, are to be done at once.
+    pub(super) fn choose_pair(&mut self) -> bool {
+        self.pairing.choose()
+    }
+
+    /// Learns what a thread took for this work. Of two jobs at once, each takes half of the time.
+    pub(super) fn learn(&mut self, work: Work, effort: Effort) {
+        let Some(took) = effort.took.checked_div(effort.did) else {
+            return;
+        };
         let (average, units) = self.of(work);
         let nanos = took.as_secs_f64() * 1e9 / units;
         if average.measured {
@@ -71,14 +94,16 @@ impl Pace {
         } else {
             *average = Average { nanos, measured: true };
         }
+        if matches!(work, Work::Argon2(cost) if cost.is_ours()) {
+            self.pairing.learn(effort.did > 1, effort.used / effort.did, units);
+        }
     }
 
     /// What is known of this kind of work, and how many units it is.
     fn of(&mut self, work: Work) -> (&mut Average, f64) {
         match work {
             Work::Argon2(cost) => {
-                let is_latest = cost == Argon2Cost::latest(cost.m_kib, cost.t, 1);
-                let average = if is_latest {
+                let average = if cost.is_ours() {
                     &mut self.argon2
                 } else {
                     &mut self.other_argon2
@@ -101,15 +126,20 @@ mod tests {
         Work::Argon2(Argon2Cost::latest(m_kib, t, p))
     }
 
+    fn one_in(took: Duration) -> Effort {
+        let (did, used) = (1, took);
+        Effort { did, took, used }
+    }
+
     #[test]
     fn one_measurement_tells_of_every_cost_and_no_other_kind() {
-        let mut pace = Pace::unmeasured();
+        let mut pace = Pace::unmeasured(1);
         let before = pace.estimate(argon2(1024, 1, 2));
-        pace.learn(argon2(1024, 2, 1), 2 * MS);
+        pace.learn(argon2(1024, 2, 1), one_in(2 * MS));
         assert_eq!(pace.estimate(argon2(1024, 2, 1)), 2 * MS);
         assert_eq!(pace.estimate(argon2(4096, 3, 1)), 12 * MS);
         assert_eq!(pace.estimate(argon2(1024, 1, 2)), before, "other code computes lanes");
-        pace.learn(Work::Bcrypt(4), 3 * MS);
+        pace.learn(Work::Bcrypt(4), one_in(3 * MS));
         assert_eq!(pace.estimate(Work::Bcrypt(10)), 64 * 3 * MS);
         assert_eq!(
             pace.estimate(Work::Bcrypt(4000)),
@@ -120,13 +150,13 @@ mod tests {
 
     #[test]
     fn the_average_moves_and_forgets() {
-        let mut pace = Pace::unmeasured();
+        let mut pace = Pace::unmeasured(1);
         let work = argon2(1000, 1, 1);
-        pace.learn(work, MS);
-        pace.learn(work, 9 * MS);
+        pace.learn(work, one_in(MS));
+        pace.learn(work, one_in(9 * MS));
         assert_eq!(pace.estimate(work), 2 * MS);
         for _ in 0..100 {
-            pace.learn(work, 5 * MS);
+            pace.learn(work, one_in(5 * MS));
         }
         let off = pace.estimate(work).abs_diff(5 * MS);
         assert!(off < MS / 100, "{off:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::line::{Caller, Line, Refused, Taken};
-use super::pace::{Pace, Work};
+use super::pace::{Effort, Pace, Work};
 use crate::Clock;
 
 /// Jobs on their way to the threads.
@@ -30,10 +30,11 @@ pub(super) struct TurnedAway<T> {
 impl<T> Queue<T> {
     /// A queue before `threads` threads, in which nobody waits for longer than `limit`, by this clock.
     pub(super) fn new(threads: usize, limit: Duration, clock: Clock) -> Self {
+        let threads = u32::try_from(threads).unwrap_or(u32::MAX);
         Self {
             state: Mutex::new(State {
                 line: Line::new(threads, limit),
-                pace: Pace::unmeasured(),
+                pace: Pace::unmeasured(threads),
                 closed: false,
             }),
             wake: Condvar::new(),
@@ -78,20 +79,18 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next job as well, as [`Line::take_second`].
+    /// The next job as well, as [`Line::take_second`], where two at once take less time.
     pub(super) fn take_second(&self, fits: impl FnOnce(&T) -> bool) -> Option<Taken<T>> {
         let now = self.clock.running();
-        self.state.lock().line.take_second(now, fits)
+        let State { line, pace, .. } = &mut *self.state.lock();
+        line.take_second(now, |job| fits(job) && pace.choose_pair())
     }
 
-    /// A thread is without a job again. What it took was estimated to take `takes`. `did` is what it did and how long it
-    /// took for each; none if the callers had gone.
-    pub(super) fn done(&self, takes: Duration, did: Option<(Work, Duration)>) {
+    /// A thread is without a job again. What it took was estimated to take `takes`, and was done with this effort.
+    pub(super) fn done(&self, takes: Duration, work: Work, effort: Effort) {
         let mut state = self.state.lock();
         state.line.done(takes);
-        if let Some((work, took)) = did {
-            state.pace.learn(work, took);
-        }
+        state.pace.learn(work, effort);
     }
 
     /// When to come back.
@@ -139,12 +138,38 @@ mod tests {
         assert!(push(&queue, 0));
         let taken = queue.take().unwrap();
         let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
-        queue.done(taken.takes, Some((work, Duration::from_millis(400))));
+        let (took, used) = (Duration::from_millis(400), Duration::from_millis(300));
+        queue.done(taken.takes, work, Effort { did: 1, took, used });
         assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
         let refused = queue.push(CALLER, work, 4);
         assert_eq!(refused.jobs, [(Refused::Share, 4)]);
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         assert_eq!(queue.waiting(), 3);
+    }
+
+    #[test]
+    fn a_second_job_is_taken_where_two_at_once_take_less_time() {
+        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
+        let pairs_of = |alone, both| {
+            let queue = Queue::new(1, Duration::from_secs(60), Clock::manual(Timestamp(0)));
+            let (mut pairs, mut did) = (0, 0);
+            while did < 2_000 {
+                while queue.waiting() < 2 {
+                    assert!(push(&queue, 0));
+                }
+                let first = queue.take().unwrap();
+                let second = queue.take_second(|_| true);
+                let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
+                let (jobs, used) = if second.is_some() { (2, both) } else { (1, alone) };
+                let (took, used) = (Duration::from_secs(1), Duration::from_millis(used));
+                queue.done(takes, work, Effort { did: jobs, took, used });
+                did += jobs;
+                pairs += jobs / 2;
+            }
+            pairs
+        };
+        assert!(pairs_of(10, 18) > 900);
+        assert!(pairs_of(10, 22) < 300);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::pace::Effort;
 use super::queue::Queue;
 use super::worker::{Job, Worker};
 
@@ -23,17 +24,6 @@ const ENOUGH: u32 = 2;
 /// After so many jobs in a row with enough time a rescuer is not needed any more. A single job says little: whoever wakes
 /// up is let in first and is often done before others are.
 const IN_A_ROW: u32 = 64;
-
-/// What a thread did, and what it got for that.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Effort {
-    /// Jobs done.
-    pub(super) did: u32,
-    /// How long they took, from when the thread could have begun.
-    pub(super) took: Duration,
-    /// Processor time of that.
-    pub(super) used: Duration,
-}
 
 /// Which thread of a place works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

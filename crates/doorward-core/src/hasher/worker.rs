@@ -17,10 +17,9 @@ use super::answers::Answers;
 use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
 use super::metrics::Tally;
-use super::pace::Work;
+use super::pace::{Effort, Work};
 use super::phc::Argon2Hash;
 use super::queue::Queue;
-use super::rescuer::Effort;
 use super::stored::{Ceiling, Stored};
 use super::{Scheme, bcrypt_hash, priority};
 use crate::password::{PasswordPolicy, Weakness};
@@ -167,13 +166,13 @@ impl Worker {
         // A job that came while this thread asked for one waited until it was woken up.
         let woken = self.clock.running().saturating_sub(asked).min(first.waited);
         self.tally.waits.observe(first.waited);
+        let work = first.job.work(self.scheme, &self.ceiling);
         if first.is_late {
             self.tally.refuse(Refused::Late);
             first.job.turn_away(queue.retry_after());
-            queue.done(first.takes, None);
+            queue.done(first.takes, work, Effort::default());
             return Some(Effort::default());
         }
-        let work = first.job.work(self.scheme, &self.ceiling);
         let second = self.second(work, queue);
         let effort = self.work_on(queue, work, first, second);
         Some(Effort {
@@ -223,13 +222,14 @@ impl Worker {
         if work != Work::Strength {
             (0..self.did).for_each(|_| self.tally.hashes.observe(took));
         }
-        queue.done(takes, took.checked_div(self.did).map(|each| (work, each)));
         let used = used.and_then(|before| priority::time_used()?.checked_sub(before));
-        Effort {
+        let effort = Effort {
             did: self.did,
             took,
             used: used.unwrap_or(took),
-        }
+        };
+        queue.done(takes, work, effort);
+        effort
     }
 
     /// Does one job, unless its caller has gone before.

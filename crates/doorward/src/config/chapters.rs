@@ -166,7 +166,7 @@ pub(super) const PASSWORDS: &[Setting] = &[
         },
         about: "Memory of an argon2id hash in KiB, at least 8 for each lane. The hash threads together take \
                 `hash_threads` times as much; twice that with one lane on x86-64 with AVX2 or AVX-512, where a thread \
-                makes two hashes at once when two wait.",
+                may make two hashes at once when two wait.",
     },
     Setting {
         name: "hash_passes",
