@@ -242,9 +242,11 @@ impl Engine {
         if action.table().safe {
             return run.await;
         }
-        tokio::spawn(run)
-            .await
-            .unwrap_or_else(|panic| Err(Error::internal(panic)))
+        let running = match &self.settings.password_runtime {
+            Some(runtime) if action.table().takes_password() => runtime.spawn(run),
+            _ => tokio::spawn(run),
+        };
+        running.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 
     /// Words an outcome.

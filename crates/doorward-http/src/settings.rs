@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use doorward_core::SetupError;
+use tokio::runtime::Handle;
 
 /// The word for every origin on this machine.
 pub(crate) const LOOPBACK: &str = "loopback";
@@ -26,6 +27,9 @@ pub struct Settings {
     pub switches: Vec<String>,
     /// Whether `/metrics` is served.
     pub metrics: bool,
+    /// Where actions that take a password run; none for where their requests are served. With a runtime of its own a
+    /// burst of log-ins, whose hashes were ready at once, does not stand before requests that need none.
+    pub password_runtime: Option<Handle>,
 }
 
 impl Default for Settings {
@@ -38,6 +42,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             switches: Vec::new(),
             metrics: true,
+            password_runtime: None,
         }
     }
 }

@@ -258,6 +258,7 @@ impl Config {
             body_timeout: self.body_timeout,
             switches: self.switches.clone(),
             metrics: self.metrics,
+            ..Settings::default()
         }
     }
 }

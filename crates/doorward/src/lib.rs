@@ -59,16 +59,20 @@ mod embed;
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use axum::body::{Body, to_bytes};
     use axum::http::{Request, StatusCode};
+    use doorward_http::Settings;
     use doorward_http::contract::builtin;
+    use tokio::runtime::Builder;
     use tower::ServiceExt;
 
     use super::*;
 
-    #[tokio::test]
-    async fn paths_resolve_inside_another_application() {
-        let folder = std::env::temp_dir().join(format!("doorward-embed-{}", std::process::id()));
+    /// A configuration with cheap hashes, and the folder of its database.
+    fn small(name: &str) -> (PathBuf, Config) {
+        let folder = std::env::temp_dir().join(format!("doorward-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let config = Config {
             hash_memory_kib: 8,
@@ -76,6 +80,12 @@ mod tests {
             hash_threads: 1,
             ..embed::config(folder.join("doorward.db"))
         };
+        (folder, config)
+    }
+
+    #[tokio::test]
+    async fn paths_resolve_inside_another_application() {
+        let (folder, config) = small("embed");
         let app = embed::app(config).await.unwrap();
         let (name, _) = builtin::ALL[0];
         for (path, status, says) in [
@@ -92,6 +102,41 @@ mod tests {
             assert_eq!(response.status(), status, "{path}");
             let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
             assert!(String::from_utf8_lossy(&body).contains(says), "{path}: {body:?}");
+        }
+        drop(app);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_takes_a_password_runs_on_the_password_runtime() {
+        let (folder, config) = small("passwords");
+        let mounts = mounts::mounts(&config.contracts).unwrap();
+        let policy = assembly::policy(&config, mounts::key_overlap(&mounts)).unwrap();
+        let hasher = assembly::hasher(&config).unwrap();
+        let auth = assembly::open(&config, policy, hasher).await.unwrap();
+        // It has ended: what would run on it fails.
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let settings = Settings {
+            password_runtime: Some(runtime.handle().clone()),
+            ..config.http()
+        };
+        runtime.shutdown_background();
+        let app = doorward_http::router(auth, mounts, settings).await.unwrap();
+        for (path, body, status) in [
+            (
+                "/v1/sessions",
+                r#"{"email": "nobody@example.com", "password": "wrong"}"#,
+                StatusCode::INTERNAL_SERVER_ERROR,
+            ),
+            (
+                "/v1/sessions/current/refresh",
+                r#"{"refresh_token": "wrong"}"#,
+                StatusCode::UNAUTHORIZED,
+            ),
+        ] {
+            let request = Request::post(path).header("content-type", "application/json");
+            let request = request.body(Body::from(body)).unwrap();
+            assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status, "{path}");
         }
         drop(app);
         std::fs::remove_dir_all(&folder).unwrap();

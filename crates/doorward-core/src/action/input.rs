@@ -84,12 +84,14 @@ impl Input {
         }
     }
 
+    /// Whether its value is a password.
+    pub fn is_password(self) -> bool {
+        matches!(self, Self::Password | Self::NewPassword | Self::CurrentPassword)
+    }
+
     /// Whether its value is a secret, which no document shows and no browser remembers.
     pub fn is_secret(self) -> bool {
-        matches!(
-            self,
-            Self::Password | Self::NewPassword | Self::CurrentPassword | Self::RefreshToken
-        )
+        self.is_password() || self == Self::RefreshToken
     }
 }
 

@@ -24,6 +24,11 @@ impl Table {
     pub fn outcome(&self, kind: OutcomeKind) -> Option<&'static HasOutcome> {
         self.outcomes.iter().find(|row| row.kind == kind)
     }
+
+    /// Whether it takes a password, and so may wait for a hash.
+    pub fn takes_password(&self) -> bool {
+        self.inputs.iter().any(|row| row.input.is_password())
+    }
 }
 
 /// One row of a table: an input.

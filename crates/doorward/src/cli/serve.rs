@@ -1,23 +1,30 @@
 //! `doorward serve`.
 //!
-//! The surprise: the end is in the right order. Connections go first, then the runtime with all tasks, then the
+//! The surprise: the end is in the right order. Connections go first, then the runtimes with all tasks, then the
 //! last handle of the store, whose drop waits until everything that was handed in is on the disk.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
+use doorward_http::Settings;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::Failure;
 use crate::config::layers::{self, Flags, Layered};
 use crate::server::{self, Limits, Stopped};
 use crate::{Config, assembly, log, mounts, open_files, start_text, tasks};
+
+/// Cores for each thread of the password runtime. A core makes some hundreds of hashes a second, and all else of a log-in
+/// takes a tenth of a millisecond.
+const CORES_A_THREAD: usize = 8;
 
 #[derive(Args)]
 pub(super) struct ServeArgs {
@@ -51,23 +58,45 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = args.load()?.config;
     log::start(config.log_format, &config.log_level).map_err(Failure::usage)?;
     let connections = open_files::connections(config.max_connections, open_files::raise());
-    let runtime = Runtime::new().map_err(|error| Failure::of(format!("no threads: {error}"), "raise the limits"))?;
-    let (auth, ended) = runtime.block_on(serve(&config, connections))?;
+    let no_threads = |error| Failure::of(format!("no threads: {error}"), "raise the limits");
+    let runtime = Runtime::new().map_err(no_threads)?;
+    let password_runtime = password_runtime().map_err(no_threads)?;
+    let (auth, ended) = runtime.block_on(serve(&config, connections, password_runtime.handle()))?;
     // Whatever still runs is cut here, before the store is closed.
     drop(runtime);
+    drop(password_runtime);
     drop(auth);
     tracing::info!("stopped");
     ended
 }
 
-/// Serves so many connections at once, until it is told to stop. The handle is for the caller to drop, after the
-/// runtime.
-async fn serve(config: &Config, connections: usize) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
+/// Threads for what a log-in does before its hash and after it. These few stand in no other request's way, however many
+/// hashes are ready at once.
+fn password_runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(CORES_A_THREAD))
+        .thread_name("passwords")
+        .enable_all()
+        .build()
+}
+
+/// Serves so many connections at once, until it is told to stop. The handle is for the caller to drop, after both
+/// runtimes.
+async fn serve(
+    config: &Config,
+    connections: usize,
+    password_runtime: &Handle,
+) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
     let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
     let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
     let hasher = assembly::hasher(config).map_err(Failure::usage)?;
     let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
-    let router = doorward_http::router(Arc::clone(&auth), mounts.clone(), config.http());
+    let settings = Settings {
+        password_runtime: Some(password_runtime.clone()),
+        ..config.http()
+    };
+    let router = doorward_http::router(Arc::clone(&auth), mounts.clone(), settings);
     let router = router.await.map_err(Failure::usage)?;
     let (listener, address) = listen(&config.listen).await?;
     let signals = Signals::new()?;
