@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 /// How many answers are handed over together.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// The longest that an answer is held back, as far as the time that hashes take is known. Answers are held back only
 /// behind a line in which one waits for longer.
