@@ -218,7 +218,9 @@ pub(super) fn find_by_identifier(
     let nearest = statement.query_row(params![realm.0, identifier.as_str()], |row| {
         Ok((with_password(row)?, row.get_ref(13)?.as_str()? == identifier.as_str()))
     });
-    Ok(nearest.optional()?.and_then(|(found, is_it)| Some(found).filter(|_| is_it)))
+    Ok(nearest
+        .optional()?
+        .and_then(|(found, is_it)| Some(found).filter(|_| is_it)))
 }
 
 pub(super) fn list(
