@@ -70,8 +70,8 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     ended
 }
 
-/// Threads for what a log-in does before its hash and after it. These few stand in no other request's way, however many
-/// hashes are ready at once.
+/// Threads for what a log-in does before its hash and after it. So few that a core is left for other requests, however
+/// many hashes are ready at once.
 fn password_runtime() -> io::Result<Runtime> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread()
