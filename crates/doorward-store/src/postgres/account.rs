@@ -207,9 +207,15 @@ pub(super) async fn find_by_identifier(
     }
     let rows = readers.rows(BY_IDENTIFIER, &[&realm.0, &identifier.as_str()]).await?;
     let nearest = row::maybe(rows.first(), |row| {
-        Ok((with_password(row)?, row.try_get::<_, &str>(13)? == identifier.as_str()))
+        let found = with_password(row);
+        // Of another account it does not matter what it says, nor whether it can be read.
+        if row.try_get::<_, &str>(13)? == identifier.as_str() {
+            found.map(Some)
+        } else {
+            Ok(None)
+        }
     })?;
-    Ok(nearest.and_then(|(found, is_it)| Some(found).filter(|_| is_it)))
+    Ok(nearest.flatten())
 }
 
 pub(super) async fn list(readers: &Readers, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>> {

@@ -29,7 +29,7 @@ const WITH_PASSWORD: &str = "SELECT id, realm, number, object_id, email, usernam
      created_at, updated_at, disabled_at, password_hash FROM accounts WHERE id = $1";
 // The account of the next identifier, or of the first, if there is no such: to be thrown away. Reading none takes less
 // time, and would tell so.
-const BY_IDENTIFIER: &str = "SELECT a.id, a.realm, a.number, a.object_id, a.email, a.username, a.first_name, \
+pub(super) const BY_IDENTIFIER: &str = "SELECT a.id, a.realm, a.number, a.object_id, a.email, a.username, a.first_name, \
      a.last_name, a.attributes, a.created_at, a.updated_at, a.disabled_at, a.password_hash, i.canonical \
      FROM identifiers i JOIN accounts a ON a.id = i.account WHERE i.realm = $1 AND i.canonical = COALESCE( \
      (SELECT canonical FROM identifiers WHERE realm = $1 AND canonical >= $2 ORDER BY canonical LIMIT 1), \
@@ -216,11 +216,15 @@ pub(super) fn find_by_identifier(
 ) -> rusqlite::Result<Option<(Account, PasswordHash)>> {
     let mut statement = connection.prepare_cached(BY_IDENTIFIER)?;
     let nearest = statement.query_row(params![realm.0, identifier.as_str()], |row| {
-        Ok((with_password(row)?, row.get_ref(13)?.as_str()? == identifier.as_str()))
+        let found = with_password(row);
+        // Of another account it does not matter what it says, nor whether it can be read.
+        if row.get_ref(13)?.as_str()? == identifier.as_str() {
+            found.map(Some)
+        } else {
+            Ok(None)
+        }
     });
-    Ok(nearest
-        .optional()?
-        .and_then(|(found, is_it)| Some(found).filter(|_| is_it)))
+    nearest.optional().map(Option::flatten)
 }
 
 pub(super) fn list(

@@ -1,6 +1,8 @@
 //! What must hold for every statement, whoever runs it: it fits the schema, its parameters are bound in
 //! order, and nothing that a request runs walks through a whole table or is planned anew each time.
 
+use doorward_core::identifier::Canonical;
+use doorward_core::realm::RealmId;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
 use super::{account, client, connection, key, migrations, realm, refresh, session, status_list};
@@ -28,7 +30,7 @@ fn every_statement_is_listed() {
     for (noun, statements, source) in NOUNS {
         let written = source
             .lines()
-            .filter(|line| line.starts_with("const ") && line.contains(": &str ="))
+            .filter(|line| line.trim_start_matches("pub(super) ").starts_with("const ") && line.contains(": &str ="))
             .count();
         assert_eq!(
             statements.len(),
@@ -70,6 +72,44 @@ fn no_statement_of_a_request_walks_through_a_table() {
             assert!(!walks, "{sql}\n{steps:#?}");
         }
     }
+}
+
+/// What a log-in takes would tell who has an account.
+#[test]
+fn whoever_is_not_there_is_as_much_work_as_who_is() {
+    let database = database();
+    for name in ["bert", "dora"] {
+        let id = name.repeat(4);
+        database
+            .execute(
+                "INSERT INTO accounts (id, realm, number, object_id, attributes, password_hash, created_at, updated_at) \
+                 VALUES (CAST($1 AS BLOB), 1, length($2) + unicode($2), x'', '{}', '', 0, 0)",
+                [&id, name],
+            )
+            .unwrap();
+        database
+            .execute("INSERT INTO identifiers VALUES (1, $1, CAST($2 AS BLOB))", [name, &id])
+            .unwrap();
+    }
+    let work = |name: &str| {
+        let mut statement = database.prepare(account::BY_IDENTIFIER).unwrap();
+        let read = statement.query_row((1, name), |row| row.get::<_, String>(13)).unwrap();
+        (read, statement.get_status(StatementStatus::VmStep))
+    };
+    let (bert, steps) = work("bert");
+    assert_eq!(bert, "bert");
+    for (name, nearest) in [("anna", "bert"), ("bertha", "dora"), ("dora", "dora")] {
+        assert_eq!(work(name), (nearest.to_owned(), steps), "{name}");
+    }
+    let (first, more) = work("emil");
+    assert!(
+        first == "bert" && more > steps,
+        "beyond the last it is one more look into an index"
+    );
+    // None of these accounts can be read, which is nobody else's trouble.
+    let found = |name| account::find_by_identifier(&database, RealmId(1), &Canonical::of(name));
+    assert!(matches!(found("anna"), Ok(None)) && matches!(found("emil"), Ok(None)));
+    assert!(found("bert").is_err());
 }
 
 #[test]
