@@ -274,6 +274,7 @@ impl Hasher {
             queued: self.queue.waiting() as u64,
             done: self.tally.done.load(Ordering::Relaxed),
             rescued: self.tally.rescued.load(Ordering::Relaxed),
+            paired: self.tally.paired.load(Ordering::Relaxed),
             refused: self.tally.refused(),
             threads: self.places as u64,
             memory_per_thread: self.scheme.memory(self.kernel),

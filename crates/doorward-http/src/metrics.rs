@@ -134,6 +134,13 @@ fn register_hashes(registry: &mut Registry, hasher: HasherMetrics) {
         "Passwords hashed or verified by a rescuer, for want of processor time",
         rescued,
     );
+    let paired = Counter::<u64>::default();
+    paired.inc_by(hasher.paired);
+    registry.register(
+        "hashes_paired",
+        "Passwords hashed or verified two at once by one thread",
+        paired,
+    );
     let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
     for (reason, count) in hasher.refused {
         refused.get_or_create(&[("reason", reason)]).inc_by(count);

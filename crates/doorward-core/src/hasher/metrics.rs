@@ -20,6 +20,8 @@ pub struct HasherMetrics {
     pub done: u64,
     /// Of these, those that were made by a rescuer, since other threads left the hash threads no time.
     pub rescued: u64,
+    /// Of all, those that were made two at once by one thread, where that costs less than one after the other.
+    pub paired: u64,
     /// Jobs refused since the start, by reason.
     pub refused: [(&'static str, u64); 5],
     /// Threads.
@@ -48,6 +50,7 @@ pub struct Histogram {
 pub(super) struct Tally {
     pub(super) done: AtomicU64,
     pub(super) rescued: AtomicU64,
+    pub(super) paired: AtomicU64,
     refused: [AtomicU64; 5],
     pub(super) waits: Counts,
     pub(super) hashes: Counts,

@@ -248,6 +248,7 @@ impl Worker {
                 let cost = first.hash.cost;
                 let hashed = self.memory.argon2_pair(cost, [first.argon2(), second.argon2()]);
                 let failure = hashed.as_ref().err().map(ToString::to_string);
+                self.tally.paired.fetch_add(2, Ordering::Relaxed);
                 self.finish(first, hashed);
                 self.finish(second, failure.map_or(Ok(()), |failure| Err(Error::internal(failure))));
             }
