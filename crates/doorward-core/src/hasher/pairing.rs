@@ -7,8 +7,10 @@
 
 use std::time::Duration;
 
-/// Choices of each thread before the other way is tried.
+/// Choices of each thread before the other way is tried: as many after a change, and twice as many each time that the
+/// other way turned out to be no better, up to some seconds of work. While the dearer way is tried, hashes cost more.
 const STAY: u32 = 128;
+const LONGEST_STAY: u32 = 1024;
 
 /// Choices of each thread that try it.
 const TRY: u32 = 8;
@@ -16,8 +18,8 @@ const TRY: u32 = 8;
 /// Hashes of each thread that tell nothing, while the cache still has what the way before left there.
 const SETTLE: u32 = 2;
 
-/// How much of a new measurement goes into an average, as one part of this many.
-const WEIGHT: f64 = 16.0;
+/// Measurements in an average: the first so many count alike, and after that each is one part of this many.
+const WEIGHT: u32 = 16;
 
 /// What the other way has to cost of this one, so that it is worth a change: less than noise makes it.
 const WORTH: f64 = 0.97;
@@ -28,10 +30,14 @@ pub(super) struct Pairing {
     way: Way,
     /// Whether the way is only being tried, after the other.
     is_trial: bool,
-    /// Choices until the next change.
+    /// Choices of each thread before the next trial.
+    stay: u32,
+    /// Choices of all threads until the next change.
     left: u32,
     /// Hashes until what they cost counts.
     unsettled: u32,
+    /// Measurements of this way since then.
+    measured: u32,
     /// Nanoseconds that a unit of work costs by this way, and by the one before.
     cost: Option<f64>,
     cost_before: Option<f64>,
@@ -60,8 +66,10 @@ impl Pairing {
             threads,
             way: Way::InTurn,
             is_trial: false,
+            stay: STAY,
             left: 0,
             unsettled: 0,
+            measured: 0,
             cost: None,
             cost_before: None,
         };
@@ -89,7 +97,9 @@ impl Pairing {
             return;
         }
         let nanos = cost.as_secs_f64() * 1e9 / units;
-        self.cost = Some(self.cost.map_or(nanos, |cost| cost + (nanos - cost) / WEIGHT));
+        self.measured = self.measured.saturating_add(1);
+        let weight = f64::from(self.measured.min(WEIGHT));
+        self.cost = Some(self.cost.map_or(nanos, |cost| cost + (nanos - cost) / weight));
     }
 
     /// Tries the other way, or keeps the better one of both after that.
@@ -101,8 +111,10 @@ impl Pairing {
         if !self.is_trial {
             self.change(true);
         } else if is_worse {
+            self.stay = LONGEST_STAY.min(2 * self.stay);
             self.change(false);
         } else {
+            self.stay = STAY;
             self.is_trial = false;
             self.left = STAY.saturating_mul(self.threads);
         }
@@ -111,8 +123,9 @@ impl Pairing {
     fn change(&mut self, is_trial: bool) {
         self.way = self.way.other();
         self.is_trial = is_trial;
-        self.left = if is_trial { TRY } else { STAY }.saturating_mul(self.threads);
+        self.left = if is_trial { TRY } else { self.stay }.saturating_mul(self.threads);
         self.unsettled = SETTLE.saturating_mul(self.threads);
+        self.measured = 0;
         self.cost_before = self.cost.take();
     }
 }
@@ -120,9 +133,6 @@ impl Pairing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Choices from one trial to the next.
-    const ROUND: u32 = STAY + TRY;
 
     /// Of the next choices, how many are for pairs, on a machine where both ways cost this much.
     fn pairs_of(pairing: &mut Pairing, choices: u32, alone: u64, paired: u64) -> usize {
@@ -137,24 +147,46 @@ mod tests {
 
     #[test]
     fn the_way_that_costs_less_is_taken_and_the_other_tried() {
-        let stay = STAY as usize;
         for threads in [1, 4] {
-            let round = ROUND * threads;
             let mut pairing = Pairing::new(threads);
-            assert_eq!(pairs_of(&mut pairing, round, 100, 90), stay * threads as usize);
-            assert_eq!(pairs_of(&mut pairing, round, 100, 90), stay * threads as usize);
-            assert_eq!(pairs_of(&mut pairing, round, 90, 100), stay * threads as usize);
-            assert_eq!(pairs_of(&mut pairing, STAY * threads, 90, 100), 0);
-            assert_eq!(pairs_of(&mut pairing, TRY * threads, 90, 100), (TRY * threads) as usize);
-            assert_eq!(pairs_of(&mut pairing, STAY * threads, 90, 100), 0);
+            let mut pairs = |choices, alone, paired| pairs_of(&mut pairing, choices * threads, alone, paired);
+            let all = |choices: u32| (choices * threads) as usize;
+            assert_eq!((pairs(STAY, 100, 90), pairs(TRY, 100, 90)), (all(STAY), 0));
+            assert_eq!((pairs(2 * STAY, 90, 100), pairs(TRY, 90, 100)), (all(2 * STAY), 0));
+            assert_eq!((pairs(STAY, 90, 100), pairs(TRY, 90, 100)), (0, all(TRY)));
+            assert_eq!((pairs(2 * STAY, 90, 100), pairs(TRY, 90, 100)), (0, all(TRY)));
+        }
+    }
+
+    #[test]
+    fn what_was_better_each_time_is_seldom_questioned() {
+        let mut pairing = Pairing::new(1);
+        for stay in [STAY, 2 * STAY, 4 * STAY, LONGEST_STAY, LONGEST_STAY] {
+            assert_eq!(pairs_of(&mut pairing, stay, 100, 90), stay as usize);
+            assert_eq!(pairs_of(&mut pairing, TRY, 100, 90), 0);
         }
     }
 
     #[test]
     fn a_difference_that_may_be_noise_changes_nothing() {
         let mut pairing = Pairing::new(1);
-        for _ in 0..4 {
-            assert_eq!(pairs_of(&mut pairing, ROUND, 98, 100), STAY as usize);
+        for stay in [STAY, 2 * STAY, 4 * STAY] {
+            assert_eq!(pairs_of(&mut pairing, stay + TRY, 98, 100), stay as usize);
+        }
+    }
+
+    /// Of two ways, the one that costs less most of the time is taken, whichever hash comes first.
+    #[test]
+    fn a_single_hash_does_not_decide() {
+        for odd_one in 0..TRY {
+            let mut pairing = Pairing::new(1);
+            assert_eq!(pairs_of(&mut pairing, STAY, 0, 100), STAY as usize);
+            for number in 0..TRY {
+                // Dearer by a tenth, but for one that was as cheap as can be.
+                let nanos = if number == odd_one { 70 } else { 110 };
+                assert_eq!(pairs_of(&mut pairing, 1, nanos, 0), 0);
+            }
+            assert_eq!(pairs_of(&mut pairing, 1, 0, 100), 1, "{odd_one}");
         }
     }
 
@@ -162,8 +194,8 @@ mod tests {
     #[test]
     fn hashes_without_a_choice_tell_nothing() {
         let mut pairing = Pairing::new(1);
-        for _ in 0..4 {
-            assert_eq!(pairs_of(&mut pairing, STAY, 100, 90), STAY as usize);
+        for stay in [STAY, 2 * STAY, 4 * STAY] {
+            assert_eq!(pairs_of(&mut pairing, stay, 100, 90), stay as usize);
             pairing.learn(false, Duration::from_nanos(1), 1.0);
             assert_eq!(pairs_of(&mut pairing, TRY, 100, 90), 0);
         }
