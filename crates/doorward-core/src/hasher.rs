@@ -127,7 +127,7 @@ impl Hasher {
             places: config.threads,
             threads: Vec::with_capacity(2 * config.threads),
         };
-        let answers = Arc::new(Answers::default());
+        let answers = Arc::new(Answers::on(config.answer_on));
         for number in 0..config.threads {
             let worker = Worker::new(
                 config.scheme,

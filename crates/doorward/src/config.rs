@@ -196,6 +196,7 @@ impl Config {
             scheme,
             threads,
             wait: self.hash_wait,
+            ..HasherConfig::default()
         }
     }
 

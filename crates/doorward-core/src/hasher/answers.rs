@@ -7,7 +7,8 @@
 use std::mem;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
 
 /// How many answers are handed over together. With more a log-in costs less, and a profile that is asked for just then
 /// waits for longer.
@@ -22,7 +23,11 @@ type Answer = Box<dyn FnOnce() + Send>;
 
 /// The answers that are held back, of all threads together. What is there when it is dropped is handed over.
 #[derive(Default)]
-pub(super) struct Answers(Mutex<Held>);
+pub(super) struct Answers {
+    held: Mutex<Held>,
+    /// Where they are handed over; none for the thread that has them.
+    on: Option<Handle>,
+}
 
 #[derive(Default)]
 struct Held {
@@ -32,9 +37,17 @@ struct Held {
 }
 
 impl Answers {
+    /// Hands them over on this runtime, if there is one.
+    pub(super) fn on(runtime: Option<Handle>) -> Self {
+        Self {
+            held: Mutex::default(),
+            on: runtime,
+        }
+    }
+
     /// Takes an answer that is ready now.
     pub(super) fn add(&self, now: Duration, answer: impl FnOnce() + Send + 'static) {
-        let mut held = self.0.lock();
+        let mut held = self.held.lock();
         if held.answers.is_empty() {
             held.since = now;
         }
@@ -43,16 +56,29 @@ impl Answers {
 
     /// Hands over what there is, unless it may be held back for as long as a thread `takes` for its next job.
     pub(super) fn hand_over_before(&self, takes: Duration, now: Duration) {
-        let held = self.0.lock();
+        let held = self.held.lock();
         let age = now.saturating_sub(held.since).saturating_add(takes);
         if held.answers.len() >= AT_ONCE || age > LONGEST {
-            send(held);
+            self.send(held);
         }
     }
 
     /// Hands over what there is.
     pub(super) fn hand_over(&self) {
-        send(self.0.lock());
+        self.send(self.held.lock());
+    }
+
+    /// Sends them without the lock: whoever wakes up by one may take the processor from this thread. On the runtime of
+    /// those who wait it is one task that sends them all, and wakes that runtime once; each answer that another thread
+    /// sends may wake it anew.
+    fn send(&self, mut held: MutexGuard<'_, Held>) {
+        let answers = mem::take(&mut held.answers);
+        drop(held);
+        let send_all = move |answers: Vec<Answer>| answers.into_iter().for_each(|answer| answer());
+        match &self.on {
+            Some(runtime) if !answers.is_empty() => drop(runtime.spawn(async move { send_all(answers) })),
+            _ => send_all(answers),
+        }
     }
 }
 
@@ -62,19 +88,13 @@ impl Drop for Answers {
     }
 }
 
-/// Sends them without the lock: whoever wakes up by one may take the processor from this thread.
-fn send(mut held: parking_lot::MutexGuard<'_, Held>) {
-    let answers = mem::take(&mut held.answers);
-    drop(held);
-    for answer in answers {
-        answer();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::runtime::Builder;
+    use tokio::sync::mpsc;
 
     use super::*;
 
@@ -111,6 +131,23 @@ mod tests {
         assert_eq!(sent.load(Ordering::Relaxed), 0, "the first would be 40 ms old");
         answers.hand_over_before(31 * MS, 20 * MS);
         assert_eq!(sent.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn one_task_of_the_runtime_hands_over_all() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let answers = Answers::on(Some(runtime.handle().clone()));
+        let (said, mut heard) = mpsc::channel(3);
+        for number in 0..3 {
+            let said = said.clone();
+            answers.add(MS, move || said.try_send((number, tokio::task::id())).unwrap());
+        }
+        answers.hand_over();
+        assert!(heard.try_recv().is_err(), "the runtime has not run yet");
+        runtime.block_on(tokio::task::yield_now());
+        let [first, second, third] = [(); 3].map(|()| heard.try_recv().unwrap());
+        assert_eq!((first.0, second.0, third.0), (0, 1, 2));
+        assert!(first.1 == second.1 && second.1 == third.1);
     }
 
     #[test]
