@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 /// How many answers are handed over together. With more a log-in costs less, and a profile that is asked for just then
 /// waits for longer.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// The longest that an answer is held back, as far as the time that hashes take is known. Answers are held back only
 /// behind a line in which one waits for longer.
