@@ -95,6 +95,7 @@ mod tests {
 
     use tokio::runtime::Builder;
     use tokio::sync::mpsc;
+    use tokio::sync::mpsc::error::TryRecvError;
 
     use super::*;
 
@@ -148,6 +149,17 @@ mod tests {
         let [first, second, third] = [(); 3].map(|()| heard.try_recv().unwrap());
         assert_eq!((first.0, second.0, third.0), (0, 1, 2));
         assert!(first.1 == second.1 && second.1 == third.1);
+    }
+
+    #[test]
+    fn who_waits_on_a_runtime_that_has_ended_does_not_wait_for_ever() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let answers = Answers::on(Some(runtime.handle().clone()));
+        drop(runtime);
+        let (said, mut heard) = mpsc::channel(1);
+        answers.add(MS, move || said.try_send(()).unwrap());
+        answers.hand_over();
+        assert_eq!(heard.try_recv(), Err(TryRecvError::Disconnected));
     }
 
     #[test]
