@@ -124,23 +124,23 @@ impl Metrics {
 
 /// What the hash pool counted.
 fn register_hashes(registry: &mut Registry, hasher: HasherMetrics) {
-    let done = Counter::<u64>::default();
-    done.inc_by(hasher.done);
-    registry.register("hashes", "Passwords hashed or verified", done);
-    let rescued = Counter::<u64>::default();
-    rescued.inc_by(hasher.rescued);
-    registry.register(
-        "hashes_rescued",
-        "Passwords hashed or verified by a rescuer, for want of processor time",
-        rescued,
-    );
-    let paired = Counter::<u64>::default();
-    paired.inc_by(hasher.paired);
-    registry.register(
-        "hashes_paired",
-        "Passwords hashed or verified two at once by one thread",
-        paired,
-    );
+    for (name, help, count) in [
+        ("hashes", "Passwords hashed or verified", hasher.done),
+        (
+            "hashes_rescued",
+            "Passwords hashed or verified by a rescuer, for want of processor time",
+            hasher.rescued,
+        ),
+        (
+            "hashes_paired",
+            "Passwords hashed or verified two at once by one thread",
+            hasher.paired,
+        ),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    }
     let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
     for (reason, count) in hasher.refused {
         refused.get_or_create(&[("reason", reason)]).inc_by(count);

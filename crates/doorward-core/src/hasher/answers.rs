@@ -10,8 +10,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
-/// How many answers are handed over together. With more a log-in costs less, and a profile that is asked for just then
-/// waits for longer.
+/// How many answers are handed over together. With more a log-in costs less, and the first of them waits for longer.
 const AT_ONCE: usize = 16;
 
 /// The longest that an answer is held back, as far as the time that hashes take is known. Answers are held back only
