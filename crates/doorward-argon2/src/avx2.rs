@@ -1,8 +1,10 @@
-//! The compression function with AVX2: a block is 32 registers of 4 words, in the order of the RFC.
+//! The compression function with AVX2: a block is 32 registers of 4 words.
 //!
-//! The surprise: there are 16 registers, so only two rows or column pairs at a time; the machine itself overlaps them
-//! with the next two. Columns need no transposing: the two words of a pair stay together, and a diagonal is two
-//! registers shifted into each other.
+//! The surprise: the order of the words. A block is an 8 × 8 matrix of pairs of words. The register says the row and the
+//! column without their lowest bits, and which word of the pair; the lowest bits say the lane. So a register is half a
+//! quarter of two rows and of two columns, and both are computed alike, without transposing: the words of a quarter that
+//! follow each other are in two registers, and to turn it by one is to take the one for the other and to swap the halves
+//! of one of them.
 
 #![expect(
     clippy::indexing_slicing,
@@ -10,8 +12,8 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_alignr_epi8, _mm256_loadu_si256, _mm256_mul_epu32, _mm256_permute4x64_epi64,
-    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_shuffle_epi32, _mm256_srli_epi64, _mm256_storeu_si256,
+    __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_mul_epu32, _mm256_permute2x128_si256, _mm256_setr_epi8,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_epi32, _mm256_srli_epi64, _mm256_storeu_si256,
     _mm256_xor_si256,
 };
 use std::hint::black_box;
@@ -19,8 +21,16 @@ use std::hint::black_box;
 use crate::kernel::Old;
 use crate::memory::Block;
 
-/// Two registers that do the same at the same time.
-type Two = [__m256i; 2];
+/// Registers of a block.
+const REGISTERS: usize = 32;
+
+/// Four registers that do the same at the same time: four chains that do not wait for each other. The first two are the
+/// quarters of two rows, or of two columns, and the last two those of two others.
+type Four = [__m256i; 4];
+
+/// What is permuted.
+const ROWS: bool = true;
+const COLUMNS: bool = false;
 
 /// The proof that this machine has AVX2.
 #[derive(Clone, Copy)]
@@ -29,6 +39,13 @@ pub(crate) struct Avx2(());
 impl Avx2 {
     pub(crate) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    /// Where a word stands.
+    pub(crate) fn place(word: usize) -> usize {
+        let (row, column, second) = (word >> 4, word >> 1 & 7, word & 1);
+        let register = row >> 1 << 3 | column >> 1 << 1 | second;
+        register << 2 | (row & 1) << 1 | column & 1
     }
 
     #[inline]
@@ -66,94 +83,97 @@ impl Rotations {
 #[target_feature(enable = "avx2")]
 fn compress(previous: &Block, reference: &Block, target: &mut Block, old: Old) {
     let by = Rotations::new();
-    let first = two_rows(previous, reference, 0, by);
+    // Kept in memory, as is what becomes of it: the rounds need the registers.
+    let mut mixed = [_mm256_setzero_si256(); REGISTERS];
+    let sources = registers(previous).iter().zip(registers(reference));
+    for (mixed, (previous, reference)) in mixed.iter_mut().zip(sources) {
+        *mixed = _mm256_xor_si256(load(previous), load(reference));
+    }
+    let upper = four_rows(&mixed, 0, by);
     // What is there is read before it is written, by the machine or, after the first pass, by us: it comes while the rows
     // are computed. Not asked for earlier, when the reference is still on its way.
     target.prefetch();
-    // Kept in memory: the rounds need the registers.
-    let state = [
-        first,
-        two_rows(previous, reference, 1, by),
-        two_rows(previous, reference, 2, by),
-        two_rows(previous, reference, 3, by),
-    ];
-    for quarter in 0..4 {
-        let at = |pair: usize| [state[pair][quarter], state[pair][4 + quarter]];
-        let done = column_round([at(0), at(1), at(2), at(3)], by);
-        for (row, done) in done.as_flattened().iter().enumerate() {
-            let register = 4 * row + quarter;
-            let mut new = _mm256_xor_si256(*done, mixed(previous, reference, register));
-            let target = &mut target.0.as_chunks_mut().0[register];
-            if old == Old::Mixed {
-                new = _mm256_xor_si256(new, load(target));
+    let rows = [upper, four_rows(&mixed, 1, by)];
+    for half in 0..2 {
+        for (quarter, done) in four_columns(&rows, half, by).iter().enumerate() {
+            for (column, done) in done.iter().enumerate() {
+                let register = 8 * quarter + 4 * half + column;
+                let mut new = _mm256_xor_si256(*done, mixed[register]);
+                let target = &mut target.0.as_chunks_mut().0[register];
+                if old == Old::Mixed {
+                    new = _mm256_xor_si256(new, load(target));
+                }
+                store(target, new);
             }
-            store(target, new);
         }
     }
 }
 
-/// Mixes the sources of two rows and permutes them: the registers of the one, then of the other.
+/// The permutation P of the upper or the lower four rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn two_rows(previous: &Block, reference: &Block, pair: usize, by: Rotations) -> [__m256i; 8] {
-    let at = |quarter: usize| [8 * pair + quarter, 8 * pair + quarter + 4].map(|at| mixed(previous, reference, at));
-    let [a, b, c, d] = row_round([at(0), at(1), at(2), at(3)], by);
-    [a[0], b[0], c[0], d[0], a[1], b[1], c[1], d[1]]
+fn four_rows(mixed: &[__m256i; REGISTERS], half: usize, by: Rotations) -> [Four; 4] {
+    let at = |quarter: usize| {
+        let first = 16 * half + 2 * quarter;
+        [mixed[first], mixed[first + 1], mixed[first + 8], mixed[first + 9]]
+    };
+    permute::<ROWS>([at(0), at(1), at(2), at(3)], by)
 }
 
+/// The permutation P of the left or the right four columns.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mixed(previous: &Block, reference: &Block, register: usize) -> __m256i {
-    _mm256_xor_si256(
-        load(&registers(previous)[register]),
-        load(&registers(reference)[register]),
-    )
+fn four_columns(rows: &[[Four; 4]; 2], half: usize, by: Rotations) -> [Four; 4] {
+    let at = |quarter: usize| {
+        let (rows, first) = (&rows[quarter / 2], 2 * (quarter % 2));
+        let [left, right] = [rows[2 * half], rows[2 * half + 1]];
+        [left[first], left[first + 1], right[first], right[first + 1]]
+    };
+    permute::<COLUMNS>([at(0), at(1), at(2), at(3)], by)
 }
 
-/// The permutation P of two rows, each with its quarters in one register.
+/// The permutation P. Each quarter has its words in turn in two registers.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn row_round(quarters: [Two; 4], by: Rotations) -> [Two; 4] {
-    let [a, b, c, d] = round(quarters, by);
-    // The diagonals, seen from B, which is the last to be known.
-    let a = a.map(|a| _mm256_permute4x64_epi64::<0x93>(a));
-    let c = c.map(|c| _mm256_permute4x64_epi64::<0x39>(c));
-    let d = d.map(|d| _mm256_permute4x64_epi64::<0x4e>(d));
+fn permute<const LINES: bool>([a, b, c, d]: [Four; 4], by: Rotations) -> [Four; 4] {
     let [a, b, c, d] = round([a, b, c, d], by);
-    let a = a.map(|a| _mm256_permute4x64_epi64::<0x39>(a));
-    let c = c.map(|c| _mm256_permute4x64_epi64::<0x93>(c));
-    let d = d.map(|d| _mm256_permute4x64_epi64::<0x4e>(d));
-    [a, b, c, d]
-}
-
-/// The permutation P of two columns, each with half a quarter in half of a register.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn column_round(quarters: [Two; 4], by: Rotations) -> [Two; 4] {
-    let [a, b, c, d] = round(quarters, by);
-    let (b, d) = (next(b), next(d));
-    let [a, b, [c1, c0], [d1, d0]] = round([a, b, [c[1], c[0]], [d[1], d[0]]], by);
-    [a, before(b), [c0, c1], before([d0, d1])]
+    // The diagonals, seen from B, which is the last to be known.
+    let [a, b, c, d] = round(
+        [before::<LINES>(a), b, next::<LINES>(c), d.map(|d| swap::<LINES>(d))],
+        by,
+    );
+    [next::<LINES>(a), b, before::<LINES>(c), d.map(|d| swap::<LINES>(d))]
 }
 
 /// Each word in the place of the one before.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn next([low, high]: Two) -> Two {
-    [_mm256_alignr_epi8::<8>(high, low), _mm256_alignr_epi8::<8>(low, high)]
+fn next<const LINES: bool>(x: Four) -> Four {
+    [x[1], swap::<LINES>(x[0]), x[3], swap::<LINES>(x[2])]
 }
 
 /// Each word in the place of the next.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn before([low, high]: Two) -> Two {
-    [_mm256_alignr_epi8::<8>(low, high), _mm256_alignr_epi8::<8>(high, low)]
+fn before<const LINES: bool>(x: Four) -> Four {
+    [swap::<LINES>(x[1]), x[0], swap::<LINES>(x[3]), x[2]]
+}
+
+/// Each word in the place of the next but one of its row or its column.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn swap<const LINES: bool>(x: __m256i) -> __m256i {
+    if LINES == ROWS {
+        _mm256_shuffle_epi32::<0x4e>(x)
+    } else {
+        _mm256_permute2x128_si256::<0x01>(x, x)
+    }
 }
 
 /// The function GB of RFC 9106 section 3.6, in each lane.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn round([mut a, mut b, mut c, mut d]: [Two; 4], by: Rotations) -> [Two; 4] {
+fn round([mut a, mut b, mut c, mut d]: [Four; 4], by: Rotations) -> [Four; 4] {
     add(&mut a, &b);
     mix(&mut d, &a);
     d = d.map(|d| _mm256_shuffle_epi32::<0xb1>(d));
@@ -172,7 +192,7 @@ fn round([mut a, mut b, mut c, mut d]: [Two; 4], by: Rotations) -> [Two; 4] {
 /// `x + y + 2 · lo(x) · lo(y)`, where lo is the lower half.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add(x: &mut Two, y: &Two) {
+fn add(x: &mut Four, y: &Four) {
     for (x, y) in x.iter_mut().zip(y) {
         let product = _mm256_mul_epu32(*x, *y);
         *x = _mm256_add_epi64(_mm256_add_epi64(*x, *y), _mm256_add_epi64(product, product));
@@ -181,7 +201,7 @@ fn add(x: &mut Two, y: &Two) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mix(x: &mut Two, y: &Two) {
+fn mix(x: &mut Four, y: &Four) {
     for (x, y) in x.iter_mut().zip(y) {
         *x = _mm256_xor_si256(*x, *y);
     }

@@ -96,7 +96,7 @@ impl Engine {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Avx512::place(word),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => word,
+            Self::Avx2(_) => Avx2::place(word),
             #[cfg(test)]
             Self::Plain => word,
         }
