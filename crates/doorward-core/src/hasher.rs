@@ -14,7 +14,7 @@ use std::{fmt, io};
 use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
-use self::answers::Answers;
+use self::answers::{Answers, Reply};
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
 use self::rescuer::{Place, Turn};
@@ -127,7 +127,7 @@ impl Hasher {
             places: config.threads,
             threads: Vec::with_capacity(2 * config.threads),
         };
-        let answers = Arc::new(Answers::on(config.answer_on));
+        let answers = Arc::new(Answers::default());
         for number in 0..config.threads {
             let worker = Worker::new(
                 config.scheme,
@@ -188,7 +188,7 @@ impl Hasher {
     /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Internal`] when the password is one
     /// that [`Hasher::refuses`], or memory or random bytes are not to be had.
     pub async fn hash(&self, caller: Caller, password: &Secret) -> Result<PasswordHash> {
-        let (answer, hashed) = oneshot::channel();
+        let (answer, hashed) = Reply::channel();
         let job = Job::Hash {
             password: password.clone(),
             answer,
@@ -213,7 +213,7 @@ impl Hasher {
         password: &Secret,
         against: Option<&PasswordHash>,
     ) -> Result<Verdict> {
-        let (answer, checked) = oneshot::channel();
+        let (answer, checked) = Reply::channel();
         let job = Job::Verify {
             password: password.clone(),
             against: against.cloned(),
@@ -248,7 +248,7 @@ impl Hasher {
         password: &str,
         context: Vec<String>,
     ) -> Result<Option<Weakness>> {
-        let (answer, weakness) = oneshot::channel();
+        let (answer, weakness) = Reply::channel();
         let job = Job::Estimate {
             policy: Arc::clone(policy),
             password: Secret::new(password.to_owned()),

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::auth::Parts;
-use doorward_core::hasher::{Hasher, HasherConfig};
+use doorward_core::hasher::Hasher;
 use doorward_core::store::Store;
 use doorward_core::throttle::Throttle;
 use doorward_core::{Auth, Clock, Policy, SetupError};
 use doorward_store::PostgresOptions;
-use tokio::runtime::Handle;
 
 use crate::config::{Config, Database};
 
@@ -31,16 +30,12 @@ pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, S
     })
 }
 
-/// Starts the hash pool. Its answers are handed over on this runtime, if there is one.
+/// Starts the hash pool.
 ///
 /// # Errors
 /// When the costs are out of range or the system gives no threads.
-pub(crate) fn hasher(config: &Config, answer_on: Option<&Handle>) -> Result<Hasher, SetupError> {
-    let hasher = HasherConfig {
-        answer_on: answer_on.cloned(),
-        ..config.hasher()
-    };
-    Hasher::start(hasher, Clock::system())
+pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
+    Hasher::start(config.hasher(), Clock::system())
 }
 
 /// Opens the database and everything that stands on it.

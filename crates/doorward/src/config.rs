@@ -196,7 +196,6 @@ impl Config {
             scheme,
             threads,
             wait: self.hash_wait,
-            ..HasherConfig::default()
         }
     }
 

@@ -43,7 +43,7 @@ pub use doorward_http::SecureCookies;
 pub async fn router(config: Config) -> Result<Router, SetupError> {
     let mounts = mounts::mounts(&config.contracts)?;
     let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
-    let hasher = assembly::hasher(&config, None)?;
+    let hasher = assembly::hasher(&config)?;
     let auth = assembly::open(&config, policy, hasher).await?;
     let router = doorward_http::router(Arc::clone(&auth), mounts, config.http()).await?;
     tasks::start(&auth);
@@ -112,7 +112,7 @@ mod tests {
         let (folder, config) = small("passwords");
         let mounts = mounts::mounts(&config.contracts).unwrap();
         let policy = assembly::policy(&config, mounts::key_overlap(&mounts)).unwrap();
-        let hasher = assembly::hasher(&config, None).unwrap();
+        let hasher = assembly::hasher(&config).unwrap();
         let auth = assembly::open(&config, policy, hasher).await.unwrap();
         // It has ended: what would run on it fails.
         let runtime = Builder::new_current_thread().build().unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// How many answers are handed over together. With more a log-in costs less, and the first of them waits for longer.
 const AT_ONCE: usize = 16;
@@ -17,47 +18,74 @@ const AT_ONCE: usize = 16;
 /// behind a line in which one waits for longer.
 const LONGEST: Duration = Duration::from_millis(40);
 
-/// One answer, which sends itself.
-type Answer = Box<dyn FnOnce() + Send>;
+/// Where an answer goes.
+pub(super) struct Reply<T> {
+    to: oneshot::Sender<T>,
+    /// The runtime whose task waits for it; none when the one who waits is on none.
+    runtime: Option<Handle>,
+}
+
+impl<T> Reply<T> {
+    /// For the caller, who is to wait where this is called.
+    pub(super) fn channel() -> (Self, oneshot::Receiver<T>) {
+        let (to, answer) = oneshot::channel();
+        let runtime = Handle::try_current().ok();
+        (Self { to, runtime }, answer)
+    }
+
+    /// Whether nobody waits any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.to.is_closed()
+    }
+
+    /// Answers at once. Whoever has gone does not want it.
+    pub(super) fn send(self, answer: T) {
+        let _ = self.to.send(answer);
+    }
+}
 
 /// The answers that are held back, of all threads together. What is there when it is dropped is handed over.
 #[derive(Default)]
 pub(super) struct Answers {
     held: Mutex<Held>,
-    /// Where they are handed over; none for the thread that has them.
-    on: Option<Handle>,
 }
 
 #[derive(Default)]
 struct Held {
-    answers: Vec<Answer>,
+    answers: Ready,
     /// When the first of them was ready.
     since: Duration,
+    /// Where the last of them is waited for, which is where all are nearly always.
+    on: Option<Handle>,
+}
+
+/// Answers that are sent when this is dropped: by a task, or by whoever drops it when its runtime has ended.
+#[derive(Default)]
+struct Ready(Vec<Box<dyn FnOnce() + Send>>);
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|answer| answer());
+    }
 }
 
 impl Answers {
-    /// Hands them over on this runtime, if there is one.
-    pub(super) fn on(runtime: Option<Handle>) -> Self {
-        Self {
-            held: Mutex::default(),
-            on: runtime,
-        }
-    }
-
     /// Takes an answer that is ready now.
-    pub(super) fn add(&self, now: Duration, answer: impl FnOnce() + Send + 'static) {
+    pub(super) fn add<T: Send + 'static>(&self, now: Duration, reply: Reply<T>, answer: T) {
         let mut held = self.held.lock();
-        if held.answers.is_empty() {
+        if held.answers.0.is_empty() {
             held.since = now;
         }
-        held.answers.push(Box::new(answer));
+        let Reply { to, runtime } = reply;
+        held.on = runtime;
+        held.answers.0.push(Box::new(move || drop(to.send(answer))));
     }
 
     /// Hands over what there is, unless it may be held back for as long as a thread `takes` for its next job.
     pub(super) fn hand_over_before(&self, takes: Duration, now: Duration) {
         let held = self.held.lock();
         let age = now.saturating_sub(held.since).saturating_add(takes);
-        if held.answers.len() >= AT_ONCE || age > LONGEST {
+        if held.answers.0.len() >= AT_ONCE || age > LONGEST {
             self.send(held);
         }
     }
@@ -71,12 +99,10 @@ impl Answers {
     /// those who wait it is one task that sends them all, and wakes that runtime once; each answer that another thread
     /// sends may wake it anew.
     fn send(&self, mut held: MutexGuard<'_, Held>) {
-        let answers = mem::take(&mut held.answers);
+        let Held { answers, on, .. } = mem::take(&mut *held);
         drop(held);
-        let send_all = move |answers: Vec<Answer>| answers.into_iter().for_each(|answer| answer());
-        match &self.on {
-            Some(runtime) if !answers.is_empty() => drop(runtime.spawn(async move { send_all(answers) })),
-            _ => send_all(answers),
+        if let Some(runtime) = on {
+            runtime.spawn(async move { drop(answers) });
         }
     }
 }
@@ -89,82 +115,140 @@ impl Drop for Answers {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::thread::{self, ThreadId};
 
     use tokio::runtime::Builder;
     use tokio::sync::mpsc;
-    use tokio::sync::mpsc::error::TryRecvError;
+    use tokio::sync::oneshot::Receiver;
+    use tokio::task;
 
     use super::*;
+    use crate::Clock;
+    use crate::hasher::{Hasher, HasherConfig, Scheme};
+    use crate::secret::Secret;
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Answers of which the first is ready after ten milliseconds, and how many were handed over.
-    fn ready(count: usize) -> (Answers, Arc<AtomicUsize>) {
-        let (answers, sent) = (Answers::default(), Arc::new(AtomicUsize::new(0)));
-        for number in 0..count {
-            let sent = Arc::clone(&sent);
-            let now = if number == 0 { 10 * MS } else { 20 * MS };
-            answers.add(now, move || {
-                sent.fetch_add(1, Ordering::Relaxed);
-            });
-        }
-        (answers, sent)
+    /// Answers of which the first is ready after ten milliseconds, and those who wait for them, on no runtime.
+    fn ready(count: usize) -> (Answers, Vec<Receiver<()>>) {
+        let answers = Answers::default();
+        let add = |number| {
+            let (reply, answer) = Reply::channel();
+            answers.add(if number == 0 { 10 * MS } else { 20 * MS }, reply, ());
+            answer
+        };
+        let waiting = (0..count).map(add).collect();
+        (answers, waiting)
+    }
+
+    fn sent(waiting: &mut [Receiver<()>]) -> usize {
+        waiting.iter_mut().filter_map(|answer| answer.try_recv().ok()).count()
     }
 
     #[test]
     fn they_are_held_back_until_there_are_enough() {
         for (count, handed_over) in [(1, 0), (AT_ONCE - 1, 0), (AT_ONCE, AT_ONCE)] {
-            let (answers, sent) = ready(count);
+            let (answers, mut waiting) = ready(count);
             answers.hand_over_before(MS, 20 * MS);
-            assert_eq!(sent.load(Ordering::Relaxed), handed_over, "of {count}");
+            assert_eq!(sent(&mut waiting), handed_over, "of {count}");
             answers.hand_over();
-            assert_eq!(sent.load(Ordering::Relaxed), count, "and each once");
+            assert_eq!(sent(&mut waiting), count - handed_over, "and each once");
         }
     }
 
     #[test]
     fn none_is_held_back_for_long() {
-        let (answers, sent) = ready(2);
+        let (answers, mut waiting) = ready(2);
         answers.hand_over_before(30 * MS, 20 * MS);
-        assert_eq!(sent.load(Ordering::Relaxed), 0, "the first would be 40 ms old");
+        assert_eq!(sent(&mut waiting), 0, "the first would be 40 ms old");
         answers.hand_over_before(31 * MS, 20 * MS);
-        assert_eq!(sent.load(Ordering::Relaxed), 2);
+        assert_eq!(sent(&mut waiting), 2);
+    }
+
+    /// An answer that says which task sent it: it is lost on the way, and looks around when it is dropped.
+    struct Witness(mpsc::Sender<Option<task::Id>>);
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            self.0.try_send(task::try_id()).unwrap();
+        }
     }
 
     #[test]
-    fn one_task_of_the_runtime_hands_over_all() {
+    fn one_task_of_the_runtime_that_waits_hands_over_all() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let answers = Answers::on(Some(runtime.handle().clone()));
+        let answers = Answers::default();
         let (said, mut heard) = mpsc::channel(3);
-        for number in 0..3 {
-            let said = said.clone();
-            answers.add(MS, move || said.try_send((number, tokio::task::id())).unwrap());
+        for _ in 0..3 {
+            let (reply, gone) = runtime.block_on(async { Reply::channel() });
+            drop(gone);
+            answers.add(MS, reply, Witness(said.clone()));
         }
         answers.hand_over();
         assert!(heard.try_recv().is_err(), "the runtime has not run yet");
-        runtime.block_on(tokio::task::yield_now());
+        runtime.block_on(task::yield_now());
         let [first, second, third] = [(); 3].map(|()| heard.try_recv().unwrap());
-        assert_eq!((first.0, second.0, third.0), (0, 1, 2));
-        assert!(first.1 == second.1 && second.1 == third.1);
+        assert!(first.is_some() && first == second && second == third);
+    }
+
+    /// Notes the thread that wakes somebody up.
+    struct Noted {
+        by: Arc<Mutex<Option<ThreadId>>>,
+        waker: Waker,
+    }
+
+    impl Wake for Noted {
+        fn wake(self: Arc<Self>) {
+            *self.by.lock() = Some(thread::current().id());
+            self.waker.wake_by_ref();
+        }
+    }
+
+    #[tokio::test]
+    async fn no_hash_thread_wakes_up_whoever_waits_on_a_runtime() {
+        let config = HasherConfig {
+            scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
+            ..HasherConfig::default()
+        };
+        let hasher = Hasher::start(config, Clock::system()).unwrap();
+        let password = Secret::new("horse battery".to_owned());
+        let mut hashed = pin!(hasher.hash(hasher.caller(None, "ann"), &password));
+        let by = Arc::default();
+        let poll = |context: &mut Context<'_>| {
+            let (by, waker) = (Arc::clone(&by), context.waker().clone());
+            let noted = Arc::new(Noted { by, waker }).into();
+            hashed.as_mut().poll(&mut Context::from_waker(&noted))
+        };
+        poll_fn(poll).await.unwrap();
+        // This runtime has one thread.
+        assert_eq!(*by.lock(), Some(thread::current().id()));
     }
 
     #[test]
-    fn who_waits_on_a_runtime_that_has_ended_does_not_wait_for_ever() {
-        let runtime = Builder::new_current_thread().build().unwrap();
-        let answers = Answers::on(Some(runtime.handle().clone()));
-        drop(runtime);
-        let (said, mut heard) = mpsc::channel(1);
-        answers.add(MS, move || said.try_send(()).unwrap());
+    fn a_runtime_that_has_ended_takes_no_answer_with_it() {
+        let (ended, living) = (
+            Builder::new_current_thread().build().unwrap(),
+            Builder::new_current_thread().build().unwrap(),
+        );
+        let answers = Answers::default();
+        let mut waiting = [&living, &ended].map(|runtime| {
+            let (reply, answer) = runtime.block_on(async { Reply::channel() });
+            answers.add(MS, reply, ());
+            answer
+        });
+        drop(ended);
         answers.hand_over();
-        assert_eq!(heard.try_recv(), Err(TryRecvError::Disconnected));
+        assert_eq!(sent(&mut waiting), 2);
     }
 
     #[test]
     fn none_is_lost_with_the_pool() {
-        let (answers, sent) = ready(2);
+        let (answers, mut waiting) = ready(2);
         drop(answers);
-        assert_eq!(sent.load(Ordering::Relaxed), 2);
+        assert_eq!(sent(&mut waiting), 2);
     }
 }

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use doorward_argon2::Kernel;
-use tokio::runtime::Handle;
 
 use super::memory::Argon2Cost;
 use crate::SetupError;
@@ -82,9 +81,6 @@ pub struct HasherConfig {
     /// How long a job may wait for a thread, at most ten minutes; who would wait longer is refused at once. Zero refuses
     /// whoever finds no thread free.
     pub wait: Duration,
-    /// The runtime whose tasks wait for hashes, where answers are handed over, several at once; none for the thread that
-    /// made them. Once it has ended there are no answers.
-    pub answer_on: Option<Handle>,
 }
 
 impl Default for HasherConfig {
@@ -93,7 +89,6 @@ impl Default for HasherConfig {
             scheme: Scheme::default(),
             threads: thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_THREADS)),
             wait: DEFAULT_WAIT,
-            answer_on: None,
         }
     }
 }

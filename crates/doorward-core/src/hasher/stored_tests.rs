@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tokio::sync::oneshot;
 
 use super::Scheme;
+use super::answers::Reply;
 use super::stored::{Ceiling, Stored};
 use super::worker::{Checked, Job, Worker};
 use crate::password::typed;
@@ -29,7 +29,7 @@ fn worker(scheme: Scheme) -> Worker {
 
 /// Verifies on a worker of this thread.
 fn check(scheme: Scheme, password: &str, stored: &str) -> Checked {
-    let (answer, mut checked) = oneshot::channel();
+    let (answer, mut checked) = Reply::channel();
     worker(scheme).run(Job::Verify {
         password: secret(password),
         against: Some(PasswordHash::new(stored.to_owned())),
@@ -43,7 +43,7 @@ fn matches(password: &str, stored: &str) -> bool {
 }
 
 fn hash(scheme: Scheme, password: &str) -> Result<PasswordHash> {
-    let (answer, mut hashed) = oneshot::channel();
+    let (answer, mut hashed) = Reply::channel();
     worker(scheme).run(Job::Hash {
         password: secret(password),
         answer,

@@ -132,7 +132,6 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
         scheme: slow,
         threads: 1,
         wait: Duration::ZERO,
-        ..HasherConfig::default()
     };
     let hasher = Hasher::start(config, Clock::system()).unwrap();
     let one_attempt = ThrottleConfig {
@@ -169,8 +168,8 @@ fn a_job_whose_caller_has_gone_is_skipped() {
     let tally = Arc::default();
     let (mut worker, _) = worker(&tally);
     for gone in [true, false] {
-        let (hash_answer, hashed) = oneshot::channel();
-        let (verify_answer, checked) = oneshot::channel();
+        let (hash_answer, hashed) = Reply::channel();
+        let (verify_answer, checked) = Reply::channel();
         if gone {
             drop((hashed, checked));
         }
@@ -189,7 +188,7 @@ fn a_job_whose_caller_has_gone_is_skipped() {
 
 /// A job that verifies, and where its answer comes.
 fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Receiver<Result<Checked>>) {
-    let (answer, checked) = oneshot::channel();
+    let (answer, checked) = Reply::channel();
     let job = Job::Verify {
         password: secret(password),
         against: against.cloned(),
@@ -203,7 +202,7 @@ fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Rece
 fn two_jobs_at_once_are_answered_each_for_itself() {
     let tally = Arc::default();
     let (mut worker, ready) = worker(&tally);
-    let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
+    let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| Reply::channel()).unzip();
     let mut hashes = answers.into_iter().map(|answer| Job::Hash {
         password: secret("right"),
         answer,
@@ -293,7 +292,7 @@ fn dropping_the_pool_does_the_jobs_that_wait() {
     let hasher = pool(TINY);
     let mut answers = Vec::new();
     for _ in 0..4 {
-        let (answer, hashed) = oneshot::channel();
+        let (answer, hashed) = Reply::channel();
         let job = Job::Hash {
             password: secret("x"),
             answer,
@@ -333,7 +332,6 @@ fn costs_out_of_range_are_refused_with_a_hint() {
         scheme,
         threads,
         wait: Duration::from_secs(seconds),
-        ..HasherConfig::default()
     };
     for good in [
         HasherConfig::default(),

@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
-use tokio::sync::oneshot;
 
-use super::answers::Answers;
+use super::answers::{Answers, Reply};
 use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
 use super::metrics::Tally;
@@ -36,13 +35,13 @@ const TAG: usize = 32;
 pub(super) enum Job {
     Hash {
         password: Secret,
-        answer: oneshot::Sender<Result<PasswordHash>>,
+        answer: Reply<Result<PasswordHash>>,
     },
     Verify {
         password: Secret,
         /// None for the decoy.
         against: Option<PasswordHash>,
-        answer: oneshot::Sender<Result<Checked>>,
+        answer: Reply<Result<Checked>>,
     },
     /// No hash, but work that a thread which answers requests has no time for.
     Estimate {
@@ -50,7 +49,7 @@ pub(super) enum Job {
         password: Secret,
         /// Words that the password must not be made of.
         context: Vec<String>,
-        answer: oneshot::Sender<Result<Option<Weakness>>>,
+        answer: Reply<Result<Option<Weakness>>>,
     },
 }
 
@@ -75,11 +74,10 @@ impl Job {
     /// Answers that it is not done.
     pub(super) fn turn_away(self, retry_after: Duration) {
         let busy = Error::Busy { retry_after };
-        // Whoever has gone does not want the answer.
         match self {
-            Self::Hash { answer, .. } => drop(answer.send(Err(busy))),
-            Self::Verify { answer, .. } => drop(answer.send(Err(busy))),
-            Self::Estimate { answer, .. } => drop(answer.send(Err(busy))),
+            Self::Hash { answer, .. } => answer.send(Err(busy)),
+            Self::Verify { answer, .. } => answer.send(Err(busy)),
+            Self::Estimate { answer, .. } => answer.send(Err(busy)),
         }
     }
 }
@@ -114,12 +112,12 @@ struct Task {
 }
 
 enum Purpose {
-    Hash(oneshot::Sender<Result<PasswordHash>>),
+    Hash(Reply<Result<PasswordHash>>),
     Verify {
         /// The tag that is stored; none for the decoy.
         expected: Option<Vec<u8>>,
         is_behind: bool,
-        answer: oneshot::Sender<Result<Checked>>,
+        answer: Reply<Result<Checked>>,
     },
 }
 
@@ -277,15 +275,14 @@ impl Worker {
             } if !answer.is_closed() => {
                 let context: Vec<&str> = context.iter().map(String::as_str).collect();
                 self.did += 1;
-                // Whoever went during the work does not want the answer.
-                let _ = answer.send(Ok(policy.weakness(password.expose(), &context)));
+                answer.send(Ok(policy.weakness(password.expose(), &context)));
                 None
             }
             Job::Hash { .. } | Job::Verify { .. } | Job::Estimate { .. } => None,
         }
     }
 
-    fn begin_hash(&mut self, password: Secret, answer: oneshot::Sender<Result<PasswordHash>>) -> Option<Task> {
+    fn begin_hash(&mut self, password: Secret, answer: Reply<Result<PasswordHash>>) -> Option<Task> {
         let (m_kib, t, p) = match self.scheme {
             Scheme::Bcrypt { cost } => {
                 let hashed = bcrypt_hash::hash(&password, cost).map(PasswordHash::new);
@@ -315,7 +312,7 @@ impl Worker {
         &mut self,
         password: Secret,
         against: Option<&PasswordHash>,
-        answer: oneshot::Sender<Result<Checked>>,
+        answer: Reply<Result<Checked>>,
     ) -> Option<Task> {
         let stored = against.and_then(|hash| Stored::parse(hash.expose(), &self.ceiling));
         let is_behind = stored.as_ref().is_some_and(|stored| stored.is_behind(self.scheme));
@@ -379,11 +376,9 @@ impl Worker {
         }
     }
 
-    fn answer<T: Send + 'static>(&mut self, answer: oneshot::Sender<T>, result: T) {
+    fn answer<T: Send + 'static>(&mut self, answer: Reply<T>, result: T) {
         self.did += 1;
         self.tally.done.fetch_add(1, Ordering::Relaxed);
-        // Whoever went during the work does not want the answer.
-        let send = move || drop(answer.send(result));
-        self.answers.add(self.clock.running(), send);
+        self.answers.add(self.clock.running(), answer, result);
     }
 }

@@ -48,7 +48,7 @@ impl Operator {
         let runtime = runtime.map_err(|error| Failure::of(format!("no runtime: {error}"), "raise the limits"))?;
         // A command forgets no keys, so it needs no overlap.
         let policy = assembly::policy(&config, Duration::MAX).map_err(Failure::usage)?;
-        let hasher = assembly::hasher(&config, None).map_err(Failure::usage)?;
+        let hasher = assembly::hasher(&config).map_err(Failure::usage)?;
         let auth = runtime
             .block_on(assembly::open(&config, policy, hasher))
             .map_err(Failure::run)?;

@@ -90,7 +90,7 @@ async fn serve(
 ) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
     let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
     let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
-    let hasher = assembly::hasher(config, Some(password_runtime)).map_err(Failure::usage)?;
+    let hasher = assembly::hasher(config).map_err(Failure::usage)?;
     let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
     let settings = Settings {
         password_runtime: Some(password_runtime.clone()),
