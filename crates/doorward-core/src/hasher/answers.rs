@@ -50,13 +50,24 @@ pub(super) struct Answers {
     held: Mutex<Held>,
 }
 
+/// Answers that are waited for on the same runtime.
 #[derive(Default)]
 struct Held {
     answers: Ready,
     /// When the first of them was ready.
     since: Duration,
-    /// Where the last of them is waited for, which is where all are nearly always.
     on: Option<Handle>,
+}
+
+impl Held {
+    /// Sends them. On the runtime of those who wait it is one task that sends them all, and wakes that runtime once; each
+    /// answer that another thread sends may wake it anew.
+    fn send(self) {
+        let Self { answers, on, .. } = self;
+        if let Some(runtime) = on {
+            runtime.spawn(async move { drop(answers) });
+        }
+    }
 }
 
 /// Answers that are sent when this is dropped: by a task, or by whoever drops it when its runtime has ended.
@@ -72,13 +83,20 @@ impl Drop for Ready {
 impl Answers {
     /// Takes an answer that is ready now.
     pub(super) fn add<T: Send + 'static>(&self, now: Duration, reply: Reply<T>, answer: T) {
+        let Reply { to, runtime } = reply;
+        let id = |runtime: &Option<Handle>| runtime.as_ref().map(Handle::id);
         let mut held = self.held.lock();
+        // A runtime that stands still keeps nobody waiting but its own.
+        let others = (id(&held.on) != id(&runtime)).then(|| mem::take(&mut *held));
         if held.answers.0.is_empty() {
             held.since = now;
         }
-        let Reply { to, runtime } = reply;
         held.on = runtime;
         held.answers.0.push(Box::new(move || drop(to.send(answer))));
+        drop(held);
+        if let Some(others) = others {
+            others.send();
+        }
     }
 
     /// Hands over what there is, unless it may be held back for as long as a thread `takes` for its next job.
@@ -86,24 +104,20 @@ impl Answers {
         let held = self.held.lock();
         let age = now.saturating_sub(held.since).saturating_add(takes);
         if held.answers.0.len() >= AT_ONCE || age > LONGEST {
-            self.send(held);
+            Self::send(held);
         }
     }
 
     /// Hands over what there is.
     pub(super) fn hand_over(&self) {
-        self.send(self.held.lock());
+        Self::send(self.held.lock());
     }
 
-    /// Sends them without the lock: whoever wakes up by one may take the processor from this thread. On the runtime of
-    /// those who wait it is one task that sends them all, and wakes that runtime once; each answer that another thread
-    /// sends may wake it anew.
-    fn send(&self, mut held: MutexGuard<'_, Held>) {
-        let Held { answers, on, .. } = mem::take(&mut *held);
+    /// Sends them without the lock: whoever wakes up by one may take the processor from this thread.
+    fn send(mut held: MutexGuard<'_, Held>) {
+        let all = mem::take(&mut *held);
         drop(held);
-        if let Some(runtime) = on {
-            runtime.spawn(async move { drop(answers) });
-        }
+        all.send();
     }
 }
 
@@ -230,19 +244,35 @@ mod tests {
 
     #[test]
     fn a_runtime_that_has_ended_takes_no_answer_with_it() {
-        let (ended, living) = (
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let answers = Answers::default();
+        let (reply, answer) = runtime.block_on(async { Reply::channel() });
+        answers.add(MS, reply, ());
+        drop(runtime);
+        answers.hand_over();
+        assert_eq!(sent(&mut [answer]), 1);
+    }
+
+    #[test]
+    fn a_runtime_that_stands_still_keeps_nobody_waiting_but_its_own() {
+        let (still, running) = (
             Builder::new_current_thread().build().unwrap(),
             Builder::new_current_thread().build().unwrap(),
         );
         let answers = Answers::default();
-        let mut waiting = [&living, &ended].map(|runtime| {
+        let mut waiting = [&running, &still, &running].map(|runtime| {
             let (reply, answer) = runtime.block_on(async { Reply::channel() });
             answers.add(MS, reply, ());
             answer
         });
-        drop(ended);
         answers.hand_over();
-        assert_eq!(sent(&mut waiting), 2);
+        running.block_on(task::yield_now());
+        assert_eq!(
+            waiting.each_mut().map(|answer| answer.try_recv().is_ok()),
+            [true, false, true]
+        );
+        still.block_on(task::yield_now());
+        assert_eq!(sent(&mut waiting), 1);
     }
 
     #[test]
