@@ -12,6 +12,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header, Validation};
+use quick_cache::OptionsBuilder;
 use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -127,7 +128,7 @@ impl Tokens {
         Self {
             issuer,
             ring: ArcSwap::from_pointee(ring),
-            remembered: Cache::new(REMEMBERED),
+            remembered: memory(REMEMBERED),
         }
     }
 
@@ -253,6 +254,22 @@ impl Tokens {
             expires_at: Timestamp(claims.exp.saturating_mul(1000)),
             audience: claims.aud.into(),
         })
+    }
+}
+
+/// Remembers so many tokens, and half of them however often others are used: one is often used for the first time when
+/// thousands of others have been signed since, and those that were used most are dead some day.
+fn memory(tokens: usize) -> Cache<Fingerprint, Arc<Verified>> {
+    let (weighter, hasher, lifecycle) = Default::default();
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(tokens)
+        .weight_capacity(tokens as u64)
+        .hot_allocation(0.5)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(options, weighter, hasher, lifecycle),
+        // Everything that is needed is said above.
+        Err(_) => Cache::new(tokens),
     }
 }
 

@@ -119,6 +119,29 @@ fn a_token_signed_here_is_known_without_its_signature_until_it_expires() {
     assert!(!accepted(&tokens, &Secret::new(other)), "known with its signature only");
 }
 
+/// As after an hour in which many logged in and were asked about: tokens that nobody uses any more do not keep out those
+/// that were signed just now.
+#[test]
+fn a_new_token_is_remembered_though_the_memory_is_full_of_used_ones() {
+    let (places, new) = (8_000, 2_000);
+    let memory = memory(places);
+    let (tokens, _) = es256();
+    let verified = tokens.verify(&signed_here(&tokens, json!({})), NOW).unwrap();
+    let name = |number: usize| fingerprint(&number.to_string());
+    for number in 0..4 * places {
+        memory.insert(name(number), Arc::clone(&verified));
+        assert!(memory.get(&name(number)).is_some());
+    }
+    let new: Vec<_> = (4 * places..4 * places + new).map(name).collect();
+    for token in &new {
+        memory.insert(*token, Arc::clone(&verified));
+    }
+    let known = new.iter().filter(|token| memory.get(*token).is_some()).count();
+    // All, but for what the parts of the memory have got unequal shares of.
+    assert!(known >= new.len() * 9 / 10, "{known}");
+    assert!(memory.len() <= places);
+}
+
 #[test]
 fn what_is_remembered_of_a_token_signed_here_is_what_its_signature_proves() {
     let (tokens, _) = es256();
