@@ -29,17 +29,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use doorward_core::session::SessionId;
-use doorward_core::{Error, Result, SetupError, Timestamp};
+use doorward_core::{Error, Result, SetupError};
 use parking_lot::Mutex;
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
 use self::readers::Readers;
 use self::rowids::Rowids;
 pub(crate) use self::transfer::TransferEnd;
 use self::writer::Writer;
 
-/// How often a purge looks at the next sessions: at 200,000 in all, in a tenth of a second. Of a million sessions each is
-/// looked at every 25 minutes, of ten million every four hours; until then those that have expired only take room.
+/// How often a purge looks at the next sessions, and at the next endings: at 200,000 of each in all, in a tenth of a second.
+/// Of a million each is looked at every 25 minutes, of ten million every four hours; until then those that can be forgotten
+/// only take room.
 const STEPS: usize = 200;
 
 /// An open SQLite database. Implements [`Store`](doorward_core::store::Store).
@@ -48,8 +49,9 @@ pub struct Sqlite {
     readers: Readers,
     writer: Writer,
     rowids: Rowids,
-    /// The session after which to look for those that have expired; none to begin with the first.
-    walk: Mutex<Option<SessionId>>,
+    /// The session after which to look for those that have expired, and the ending; none to begin with the first.
+    sessions_walk: Mutex<Option<SessionId>>,
+    endings_walk: Mutex<Option<i64>>,
 }
 
 /// What the writer has done since it was started.
@@ -77,25 +79,31 @@ impl Sqlite {
             readers,
             writer,
             rowids: Rowids::new(),
-            walk: Mutex::new(None),
+            sessions_walk: Mutex::default(),
+            endings_walk: Mutex::default(),
         })
     }
 
-    /// Sessions that have expired at `now`, at most `limit`. The walk through the table goes on where it ended.
-    async fn expired_sessions(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
+    /// What can be forgotten of a table, at most `limit`. The walk through it goes on where it ended.
+    async fn walk_on<K: Copy>(
+        &self,
+        walk: &Mutex<Option<K>>,
+        limit: usize,
+        look: impl Fn(&Connection, Option<K>, usize) -> rusqlite::Result<(Vec<K>, Option<K>)>,
+    ) -> Result<Vec<K>> {
         let mut found = Vec::new();
-        let mut after = *self.walk.lock();
+        let mut after = *walk.lock();
         for _ in 0..STEPS {
             let most = limit - found.len();
-            let (expired, next) = self.readers.read(|db| session::expired(db, after, now, most))?;
-            found.extend(expired);
+            let (dead, next) = self.readers.read(|db| look(db, after, most))?;
+            found.extend(dead);
             after = next;
             if after.is_none() || found.len() >= limit {
                 break;
             }
             tokio::task::yield_now().await;
         }
-        *self.walk.lock() = after;
+        *walk.lock() = after;
         Ok(found)
     }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_access_until.sql"),
     include_str!("migrations/0006_fewer_pages.sql"),
     include_str!("migrations/0007_no_index_of_expiry.sql"),
+    include_str!("migrations/0008_no_index_of_endings.sql"),
 ];
 
 /// `door` in ASCII: the mark of a database of ours in its header.

@@ -11,7 +11,7 @@ use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::connection::forget_pages;
@@ -20,8 +20,8 @@ use super::sql_limit;
 /// So many endings at once are read by a start, and not again.
 const MANY_ENDED: usize = 1_000;
 
-/// So many sessions are looked at by one statement for whether they have expired: a fraction of a millisecond, since it
-/// runs on a thread that answers requests.
+/// So many sessions or endings are looked at by one statement for whether they can be forgotten: a fraction of a
+/// millisecond, since it runs on a thread that answers requests.
 const LOOKED_AT: usize = 1_000;
 
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
@@ -48,11 +48,12 @@ const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
 const AFTER: &str = "SELECT id, expires_at FROM sessions WHERE id > $1 ORDER BY id LIMIT $2";
+const ENDED_AFTER: &str =
+    "SELECT sequence, expires_at FROM ended_sessions WHERE sequence > $1 ORDER BY sequence LIMIT $2";
 const PURGE: &str = "DELETE FROM sessions WHERE id = $1 AND expires_at <= $2";
 // The last ending is kept: whoever has read it finds by it that the order goes on.
-const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence IN \
-     (SELECT sequence FROM ended_sessions WHERE expires_at <= $1 \
-     AND sequence < (SELECT max(sequence) FROM ended_sessions) ORDER BY expires_at LIMIT $2)";
+const PURGE_ENDED: &str =
+    "DELETE FROM ended_sessions WHERE sequence = $1 AND sequence < (SELECT max(sequence) FROM ended_sessions)";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -66,6 +67,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REMEMBER,
     ENDED,
     AFTER,
+    ENDED_AFTER,
     PURGE,
     PURGE_ENDED,
 ];
@@ -165,17 +167,47 @@ pub(super) fn expired(
     limit: usize,
 ) -> rusqlite::Result<(Vec<SessionId>, Option<SessionId>)> {
     let after = after.map_or(Vec::new(), |id| id.0.as_bytes().to_vec());
-    let mut statement = connection.prepare_cached(AFTER)?;
+    let id = |row: &Row<'_>| Ok(SessionId(Uuid::from_bytes(row.get(0)?)));
+    look_on(connection, AFTER, after, id, now, limit)
+}
+
+/// The same for endings, in the order of their sequence: those that nobody has to remember any more.
+pub(super) fn dead_endings(
+    connection: &Connection,
+    after: Option<i64>,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
+    look_on(
+        connection,
+        ENDED_AFTER,
+        after.unwrap_or(0),
+        |row| row.get(0),
+        now,
+        limit,
+    )
+}
+
+/// Looks at the next rows of a table by a statement that has their keys and until when they are needed.
+fn look_on<K: Copy>(
+    connection: &Connection,
+    statement: &str,
+    after: impl ToSql,
+    key: impl Fn(&Row<'_>) -> rusqlite::Result<K>,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<(Vec<K>, Option<K>)> {
+    let mut statement = connection.prepare_cached(statement)?;
     let mut rows = statement.query(params![after, sql_limit(LOOKED_AT)])?;
     let (mut found, mut looked_at, mut last) = (Vec::new(), 0, None);
     while found.len() < limit
         && let Some(row) = rows.next()?
     {
-        let id = SessionId(Uuid::from_bytes(row.get(0)?));
+        let key = key(row)?;
         looked_at += 1;
-        last = Some(id);
+        last = Some(key);
         if row.get::<_, i64>(1)? <= now.0 {
-            found.push(id);
+            found.push(key);
         }
     }
     drop(rows);
@@ -187,11 +219,12 @@ pub(super) fn expired(
     Ok((found, last.filter(|_| !is_last)))
 }
 
+/// Forgets sessions that have expired at `now`, and endings. Answers how many.
 pub(super) fn purge(
     connection: &Connection,
     sessions: &[SessionId],
+    endings: &[i64],
     now: Timestamp,
-    limit: usize,
 ) -> rusqlite::Result<usize> {
     let mut purged = 0;
     for id in sessions {
@@ -200,9 +233,9 @@ pub(super) fn purge(
             .prepare_cached(PURGE)?
             .execute(params![id.0.as_bytes(), now.0])?;
     }
-    purged += connection
-        .prepare_cached(PURGE_ENDED)?
-        .execute([now.0, sql_limit(limit)])?;
+    for sequence in endings {
+        purged += connection.prepare_cached(PURGE_ENDED)?.execute([sequence])?;
+    }
     Ok(purged)
 }
 
@@ -309,9 +342,24 @@ mod tests {
         assert_eq!(at(next, 10), (vec![id(count)], None));
         assert_eq!(expired(&db, None, Timestamp(4), 10).unwrap().0, []);
         assert_eq!(
-            purge(&db, &[id(1), id(count)], Timestamp(5), 10),
+            purge(&db, &[id(1), id(count)], &[], Timestamp(5)),
             Ok(1),
             "the first was used since"
         );
+    }
+
+    #[test]
+    fn the_walk_through_endings_is_the_same() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrations::apply(&mut db, ":memory:".as_ref()).unwrap();
+        for until in [5, 9, 5, 5] {
+            let insert = "INSERT INTO ended_sessions (session, expires_at) VALUES (x'aa', $1)";
+            db.execute(insert, [until]).unwrap();
+        }
+        let at = |after, limit| dead_endings(&db, after, Timestamp(5), limit).unwrap();
+        assert_eq!(at(None, 2), (vec![1, 3], Some(3)));
+        assert_eq!(at(Some(3), 2), (vec![4], None));
+        assert_eq!(purge(&db, &[], &[1, 3, 4], Timestamp(5)), Ok(2), "the last one is kept");
+        assert_eq!(at(None, 2), (vec![4], None));
     }
 }

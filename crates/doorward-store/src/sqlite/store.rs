@@ -159,9 +159,16 @@ impl Store for Sqlite {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        let expired = self.expired_sessions(now, limit).await?;
+        let sessions = self.walk_on(&self.sessions_walk, limit, |db, after, most| {
+            session::expired(db, after, now, most)
+        });
+        let sessions = sessions.await?;
+        let endings = self.walk_on(&self.endings_walk, limit, |db, after, most| {
+            session::dead_endings(db, after, now, most)
+        });
+        let endings = endings.await?;
         self.writer
-            .write(move |db| session::purge(db, &expired, now, limit))
+            .write(move |db| session::purge(db, &sessions, &endings, now))
             .await
     }
 
