@@ -257,8 +257,8 @@ impl Tokens {
     }
 }
 
-/// Remembers so many tokens, and half of them however often others are used: one is often used for the first time when
-/// thousands of others have been signed since, and those that were used most are dead some day.
+/// Remembers so many tokens. Half of the places are for the latest, however often others were used: a token may be used for
+/// the first time when thousands of others have been signed since, and those that were used most are dead some day.
 fn memory(tokens: usize) -> Cache<Fingerprint, Arc<Verified>> {
     let (weighter, hasher, lifecycle) = Default::default();
     let options = OptionsBuilder::new()
