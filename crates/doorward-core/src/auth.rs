@@ -185,8 +185,8 @@ impl Auth {
     /// When the store cannot answer.
     pub async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
-        // Sessions and endings are counted together, so that more may be answered than the limit of each.
         while self.store.purge_sessions(now, PURGE_PAGE).await? >= PURGE_PAGE {}
+        while self.store.purge_ended_sessions(now, PURGE_PAGE).await? >= PURGE_PAGE {}
         self.ended.purge(now);
         let overlap = i64::try_from(self.policy.key_overlap.as_millis()).unwrap_or(i64::MAX);
         self.store

@@ -151,10 +151,11 @@ pub trait Store: Send + Sync + 'static {
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome>;
     /// The living session of that id, if it has refresh tokens.
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
-    /// Forgets sessions whose every token is dead by age at `now`, and endings of those whose every access token is; at
-    /// most `limit` of each. The last ending is kept, so that whoever has read it finds it again. Answers how many were
-    /// forgotten.
+    /// Forgets sessions whose every token is dead by age at `now`, at most `limit`. Answers how many.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
+    /// Forgets endings of sessions whose every access token is dead by age at `now`, at most `limit`. The last ending is
+    /// kept, so that whoever has read it finds it again. Answers how many.
+    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
 
     /// Reserves so many places in the status lists and answers the first of them. Nobody is given one twice.
     async fn reserve_status_indices(&self, count: i64) -> Result<i64>;

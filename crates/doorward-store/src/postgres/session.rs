@@ -200,10 +200,13 @@ pub(super) async fn ended(readers: &Readers, sequence: i64, limit: usize) -> Res
 }
 
 pub(super) async fn purge(link: &Link, now: Timestamp, limit: usize) -> Result<usize, Fault> {
-    let limit = row::limit(limit);
-    let expired = link.execute(PURGE, &[&now.0, &limit]).await?;
-    let ended = link.execute(PURGE_ENDED, &[&now.0, &limit]).await?;
-    Ok(row::count(expired + ended))
+    let purged = link.execute(PURGE, &[&now.0, &row::limit(limit)]).await?;
+    Ok(row::count(purged))
+}
+
+pub(super) async fn purge_ended(link: &Link, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let purged = link.execute(PURGE_ENDED, &[&now.0, &row::limit(limit)]).await?;
+    Ok(row::count(purged))
 }
 
 fn ending(row: &Row) -> Result<EndedSession, Fault> {

@@ -186,7 +186,12 @@ impl Store for Postgres {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.transaction(|link| async move { Ok(session::purge(&link, now, limit).await?) })
+        self.write(|link| async move { session::purge(&link, now, limit).await })
+            .await
+    }
+
+    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|link| async move { session::purge_ended(&link, now, limit).await })
             .await
     }
 

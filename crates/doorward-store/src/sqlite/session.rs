@@ -172,7 +172,7 @@ pub(super) fn expired(
 }
 
 /// The same for endings, in the order of their sequence: those that nobody has to remember any more.
-pub(super) fn dead_endings(
+pub(super) fn expired_endings(
     connection: &Connection,
     after: Option<i64>,
     now: Timestamp,
@@ -219,13 +219,8 @@ fn look_on<K: Copy>(
     Ok((found, last.filter(|_| !is_last)))
 }
 
-/// Forgets sessions that have expired at `now`, and endings. Answers how many.
-pub(super) fn purge(
-    connection: &Connection,
-    sessions: &[SessionId],
-    endings: &[i64],
-    now: Timestamp,
-) -> rusqlite::Result<usize> {
+/// Forgets those of these sessions that have expired at `now`. Answers how many.
+pub(super) fn purge(connection: &Connection, sessions: &[SessionId], now: Timestamp) -> rusqlite::Result<usize> {
     let mut purged = 0;
     for id in sessions {
         // It may have been used since it was looked at.
@@ -233,7 +228,13 @@ pub(super) fn purge(
             .prepare_cached(PURGE)?
             .execute(params![id.0.as_bytes(), now.0])?;
     }
-    for sequence in endings {
+    Ok(purged)
+}
+
+/// Forgets these endings, but not the last there is. Answers how many.
+pub(super) fn purge_ended(connection: &Connection, sequences: &[i64]) -> rusqlite::Result<usize> {
+    let mut purged = 0;
+    for sequence in sequences {
         purged += connection.prepare_cached(PURGE_ENDED)?.execute([sequence])?;
     }
     Ok(purged)
@@ -342,7 +343,7 @@ mod tests {
         assert_eq!(at(next, 10), (vec![id(count)], None));
         assert_eq!(expired(&db, None, Timestamp(4), 10).unwrap().0, []);
         assert_eq!(
-            purge(&db, &[id(1), id(count)], &[], Timestamp(5)),
+            purge(&db, &[id(1), id(count)], Timestamp(5)),
             Ok(1),
             "the first was used since"
         );
@@ -356,10 +357,10 @@ mod tests {
             let insert = "INSERT INTO ended_sessions (session, expires_at) VALUES (x'aa', $1)";
             db.execute(insert, [until]).unwrap();
         }
-        let at = |after, limit| dead_endings(&db, after, Timestamp(5), limit).unwrap();
+        let at = |after, limit| expired_endings(&db, after, Timestamp(5), limit).unwrap();
         assert_eq!(at(None, 2), (vec![1, 3], Some(3)));
         assert_eq!(at(Some(3), 2), (vec![4], None));
-        assert_eq!(purge(&db, &[], &[1, 3, 4], Timestamp(5)), Ok(2), "the last one is kept");
+        assert_eq!(purge_ended(&db, &[1, 3, 4]), Ok(2), "the last one is kept");
         assert_eq!(at(None, 2), (vec![4], None));
     }
 }

@@ -159,17 +159,19 @@ impl Store for Sqlite {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        let sessions = self.walk_on(&self.sessions_walk, limit, |db, after, most| {
+        let expired = self.walk_on(&self.sessions_walk, limit, |db, after, most| {
             session::expired(db, after, now, most)
         });
-        let sessions = sessions.await?;
-        let endings = self.walk_on(&self.endings_walk, limit, |db, after, most| {
-            session::dead_endings(db, after, now, most)
+        let expired = expired.await?;
+        self.writer.write(move |db| session::purge(db, &expired, now)).await
+    }
+
+    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let expired = self.walk_on(&self.endings_walk, limit, |db, after, most| {
+            session::expired_endings(db, after, now, most)
         });
-        let endings = endings.await?;
-        self.writer
-            .write(move |db| session::purge(db, &sessions, &endings, now))
-            .await
+        let expired = expired.await?;
+        self.writer.write(move |db| session::purge_ended(db, &expired)).await
     }
 
     async fn reserve_status_indices(&self, count: i64) -> Result<i64> {
