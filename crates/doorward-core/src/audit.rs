@@ -19,7 +19,8 @@ pub enum Event {
     LoginRefused,
     /// A session was ended by its own token.
     LoggedOut,
-    /// Sessions were ended by another session of the account or by an operator.
+    /// Sessions were ended by another session of the account, by an operator, or by a login to an account that had too
+    /// many.
     SessionsEnded,
     /// An old refresh token was presented; its session has been ended.
     RefreshTokenReused,

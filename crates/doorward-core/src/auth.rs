@@ -43,6 +43,9 @@ pub struct Policy {
     pub shared_secret: Option<Secret>,
     /// Whether an unknown account is answered like a wrong password, also where a contract tells them apart.
     pub hide_accounts: bool,
+    /// How many sessions an account may have; 1 at least. A login beyond that ends those that were used last the longest
+    /// ago.
+    pub sessions_per_account: usize,
     /// What a new password must be where a contract asks for a strong one.
     pub passwords: Arc<PasswordPolicy>,
     /// For how long a rotated signing key goes on verifying: the longest life of a token.

@@ -50,6 +50,17 @@ pub enum Written {
     Gone,
 }
 
+/// What became of a session that was to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is open.
+    Done,
+    /// It is open, and the account has more sessions now than it may have.
+    OverLimit,
+    /// The account is gone or disabled, or its password is not the one that was checked; nothing is stored.
+    Refused,
+}
+
 /// A new password, for an account whose password still is the one that was verified.
 #[derive(Debug)]
 pub struct PasswordChange {
@@ -60,6 +71,10 @@ pub struct PasswordChange {
     /// The session that goes on; all others end.
     pub keep: SessionId,
 }
+
+/// The most sessions that [`Store::end_excess_sessions`] ends: whoever has more by far loses them over several logins, so
+/// that none of these holds up the writer.
+pub const MAX_EXCESS: usize = 1_000;
 
 /// Resolves when another process may have changed something: see [`Store::told`].
 pub type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -121,8 +136,9 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>>;
 
     /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
-    /// outrun the change that was to shut it out. False when it is not.
-    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool>;
+    /// outrun the change that was to shut it out. Says whether the account has more than `limit` sessions then, those
+    /// among them that have expired and are not forgotten yet; two logins at once may not see each other.
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash, limit: usize) -> Result<Opened>;
     /// Whether a session lives: it has neither ended nor expired. For those who cannot ask memory.
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
@@ -143,6 +159,15 @@ pub trait Store: Send + Sync + 'static {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>>;
+    /// Ends living sessions of an account until it has `limit`, `newest` among them: those that were used last the longest
+    /// ago, and not more than [`MAX_EXCESS`] at a time.
+    async fn end_excess_sessions(
+        &self,
+        account: AccountId,
+        newest: SessionId,
+        limit: usize,
         at: Timestamp,
     ) -> Result<Vec<EndedSession>>;
     /// Up to `limit` endings after `sequence`, in order.

@@ -24,6 +24,7 @@ pub(crate) fn policy(config: &Config, key_overlap: Duration) -> Result<Policy, S
         issuer: config.issuer.clone(),
         shared_secret: config.jwt_secret.clone(),
         hide_accounts: config.hide_accounts,
+        sessions_per_account: config.sessions_per_account as usize,
         passwords: Arc::new(config.passwords()?),
         key_overlap,
         status_lists: config.status_lists()?,

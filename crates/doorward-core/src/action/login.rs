@@ -9,6 +9,8 @@ use crate::audit::{Event, record};
 use crate::hasher::Caller;
 use crate::identifier::Canonical;
 use crate::secret::{PasswordHash, Secret};
+use crate::session::{Client, Session};
+use crate::store::Opened;
 use crate::throttle::Subject;
 use crate::{Auth, Error, Result};
 
@@ -121,12 +123,36 @@ async fn open_session(
         .new_session(account.id, call.realm, call.grant, call.client.clone())
         .await?;
     let session = new.session.clone();
-    if !auth.store.open_session(new, hash).await? {
+    let opened = auth
+        .store
+        .open_session(new, hash, auth.policy.sessions_per_account)
+        .await?;
+    if opened == Opened::Refused {
         return Ok(None);
     }
     record(Event::LoggedIn, Some(account.id), Some(session.id), Some(&call.client));
+    if opened == Opened::OverLimit {
+        end_excess(auth, &session, &call.client).await?;
+    }
     auth.issue(call.realm, call.grant, account, &session, refresh.as_ref())
         .map(Some)
+}
+
+/// Ends what the account has too many of, and a tenth of what it may have on top: looking for those that were used last
+/// the longest ago reads all sessions of the account, which not every further login is to do.
+async fn end_excess(auth: &Auth, newest: &Session, client: &Client) -> Result<()> {
+    let most = auth.policy.sessions_per_account;
+    let kept = most - most / 10;
+    let ended = auth
+        .store
+        .end_excess_sessions(newest.account, newest.id, kept, auth.clock.now())
+        .await?;
+    // Those that are too many may all have expired.
+    if !ended.is_empty() {
+        auth.ended(&ended);
+        record(Event::SessionsEnded, Some(newest.account), None, Some(client));
+    }
+    Ok(())
 }
 
 /// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,

@@ -11,7 +11,7 @@ use doorward_core::identifier::Canonical;
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, SessionId};
-use doorward_core::store::{NewAccount, PasswordChange, Written};
+use doorward_core::store::{NewAccount, Opened, PasswordChange, Written};
 use doorward_core::{Error, Result, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -105,7 +105,7 @@ pub(super) async fn create(
     }
     if let Some(session) = session {
         // Nothing but a session of another account can be refused here.
-        if !session::open(link, session, &new.password_hash).await? {
+        if session::open(link, session, &new.password_hash, 1).await? == Opened::Refused {
             return Err(Fault::Nonsense("the first session is not the account's own".to_owned()).into());
         }
     }

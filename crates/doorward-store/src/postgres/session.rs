@@ -16,6 +16,7 @@ use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
+use doorward_core::store::{MAX_EXCESS, Opened};
 use doorward_core::{Result, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -28,10 +29,11 @@ use super::row;
 
 // The condition is in the insert: a login must not outrun the change that was to shut it out. `FOR SHARE` makes
 // it wait for such a change in flight and look again, and makes such a change wait until the session is there
-// to be ended.
+// to be ended. What it returns of the account's sessions is as it was before this one.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
      refresh_hash, status_index, access_until) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $9 FROM accounts \
-     WHERE id = $10 AND disabled_at IS NULL AND password_hash = $11 FOR SHARE";
+     WHERE id = $10 AND disabled_at IS NULL AND password_hash = $11 FOR SHARE \
+     RETURNING EXISTS (SELECT 1 FROM sessions WHERE account = $10 LIMIT 1 OFFSET $12)";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
 const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
      COALESCE(access_until, expires_at) FROM sessions \
@@ -85,6 +87,8 @@ const END_ALL: &str = "WITH gone AS ( \
      SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
+const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND expires_at > $2 \
+     ORDER BY id = $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
 const LOCK_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
@@ -99,10 +103,15 @@ const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence = ANY (ARRA
      AND sequence < (SELECT last_sequence FROM endings WHERE id = 1) ORDER BY expires_at LIMIT $2 \
      FOR UPDATE SKIP LOCKED))";
 
-pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &PasswordHash) -> Result<bool, Fault> {
+pub(super) async fn open(
+    link: &Link,
+    new: &NewSession,
+    password_hash: &PasswordHash,
+    limit: usize,
+) -> Result<Opened, Fault> {
     let session = &new.session;
     let opened = link
-        .execute(
+        .maybe(
             OPEN,
             &[
                 &session.id.0,
@@ -116,10 +125,15 @@ pub(super) async fn open(link: &Link, new: &NewSession, password_hash: &Password
                 &session.access_until.0,
                 &session.account.0,
                 &password_hash.expose(),
+                &row::limit(limit.saturating_sub(1)),
             ],
         )
         .await?;
-    Ok(opened > 0)
+    Ok(match opened {
+        None => Opened::Refused,
+        Some(row) if row.try_get(0)? => Opened::OverLimit,
+        Some(_) => Opened::Done,
+    })
 }
 
 pub(super) async fn lives(readers: &Readers, id: SessionId, now: Timestamp) -> Result<bool> {
@@ -160,6 +174,23 @@ pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<Ende
     let times: Vec<i64> = wanted.iter().map(|wanted| wanted.at.0).collect();
     let rows = link.rows(END_MANY, &[&sessions, &accounts, &times]).await?;
     row::all(&rows, ending)
+}
+
+/// Ends all living sessions of the account but `limit`: those that were used last are kept, and `newest`.
+pub(super) async fn end_excess(
+    link: &Link,
+    account: AccountId,
+    newest: SessionId,
+    limit: usize,
+    at: Timestamp,
+) -> Result<Vec<EndedSession>, Fault> {
+    let (most, kept) = (row::limit(MAX_EXCESS), row::limit(limit));
+    let rows = link.rows(EXCESS, &[&account.0, &at.0, &newest.0, &most, &kept]).await?;
+    let wanted = row::all(&rows, |row| {
+        let session = SessionId(row.try_get(0)?);
+        Ok(Wanted { session, account, at })
+    })?;
+    end_many(link, &wanted.iter().collect::<Vec<_>>()).await
 }
 
 /// As [`end_all`], for a caller who has not locked the account.

@@ -16,7 +16,7 @@ use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
-use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
+use doorward_core::store::{NewAccount, Opened, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::endings::Wanted;
@@ -116,9 +116,9 @@ impl Store for Postgres {
         Ok(ended)
     }
 
-    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash, limit: usize) -> Result<Opened> {
         let new = &new;
-        self.write(|link| async move { session::open(&link, new, password_hash).await })
+        self.write(|link| async move { session::open(&link, new, password_hash, limit).await })
             .await
     }
 
@@ -166,6 +166,20 @@ impl Store for Postgres {
     ) -> Result<Vec<EndedSession>> {
         let ended = self
             .transaction(|link| async move { Ok(session::end_others(&link, account, keep, at).await?) })
+            .await?;
+        self.tell_if(!ended.is_empty()).await;
+        Ok(ended)
+    }
+
+    async fn end_excess_sessions(
+        &self,
+        account: AccountId,
+        newest: SessionId,
+        limit: usize,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>> {
+        let ended = self
+            .write(|link| async move { session::end_excess(&link, account, newest, limit, at).await })
             .await?;
         self.tell_if(!ended.is_empty()).await;
         Ok(ended)

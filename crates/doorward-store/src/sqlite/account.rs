@@ -9,7 +9,7 @@ use doorward_core::identifier::{Canonical, IdentifierKind};
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, SessionId};
-use doorward_core::store::{NewAccount, PasswordChange, Written};
+use doorward_core::store::{NewAccount, Opened, PasswordChange, Written};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -109,7 +109,7 @@ pub(super) fn create(
     }
     if let Some(session) = session {
         // Nothing but a session of another account can be refused here.
-        if !session::open(connection, session, &new.password_hash)? {
+        if session::open(connection, session, &new.password_hash, 1)? == Opened::Refused {
             return Err(rusqlite::Error::StatementChangedRows(0).into());
         }
     }

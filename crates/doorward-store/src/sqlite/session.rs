@@ -10,6 +10,7 @@ use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
+use doorward_core::store::{MAX_EXCESS, Opened};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
@@ -44,6 +45,10 @@ const REMOVE: &str = "DELETE FROM sessions WHERE id = $1";
 const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
      RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
      random() & 9007199254740991";
+// Answered from the index, from where the session that was just opened stands in it.
+const HAS_MORE: &str = "SELECT 1 FROM sessions WHERE account = $1 LIMIT 1 OFFSET $2";
+const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND expires_at > $2 \
+     ORDER BY id = $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
 const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) VALUES ($1, $2, $3, $4)";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
@@ -64,6 +69,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     TO_END,
     REMOVE,
     END_ALL,
+    HAS_MORE,
+    EXCESS,
     REMEMBER,
     ENDED,
     AFTER,
@@ -72,7 +79,12 @@ pub(super) const STATEMENTS: &[&str] = &[
     PURGE_ENDED,
 ];
 
-pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &PasswordHash) -> rusqlite::Result<bool> {
+pub(super) fn open(
+    connection: &Connection,
+    new: &NewSession,
+    password_hash: &PasswordHash,
+    limit: usize,
+) -> rusqlite::Result<Opened> {
     let session = &new.session;
     let opened = connection.prepare_cached(OPEN)?.execute(params![
         session.id.0.as_bytes(),
@@ -87,7 +99,13 @@ pub(super) fn open(connection: &Connection, new: &NewSession, password_hash: &Pa
         session.account.0.as_bytes(),
         password_hash.expose(),
     ])?;
-    Ok(opened > 0)
+    if opened == 0 {
+        return Ok(Opened::Refused);
+    }
+    let over_limit = connection
+        .prepare_cached(HAS_MORE)?
+        .exists(params![session.account.0.as_bytes(), sql_limit(limit)])?;
+    Ok(if over_limit { Opened::OverLimit } else { Opened::Done })
 }
 
 pub(super) fn lives(connection: &Connection, id: SessionId, now: Timestamp) -> rusqlite::Result<bool> {
@@ -147,6 +165,31 @@ pub(super) fn end_all(
     living.map(|removed| remember(connection, removed)).collect()
 }
 
+/// Ends all living sessions of the account but `limit`: those that were used last are kept, and `newest`.
+pub(super) fn end_excess(
+    connection: &Connection,
+    account: AccountId,
+    newest: SessionId,
+    limit: usize,
+    at: Timestamp,
+) -> rusqlite::Result<Vec<EndedSession>> {
+    let row = params![
+        account.0.as_bytes(),
+        at.0,
+        newest.0.as_bytes(),
+        sql_limit(MAX_EXCESS),
+        sql_limit(limit),
+    ];
+    let mut statement = connection.prepare_cached(EXCESS)?;
+    let excess = statement.query_map(row, id)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let ended = excess.into_iter().map(|id| end(connection, id, account, at));
+    Ok(ended
+        .collect::<rusqlite::Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
 pub(super) fn ended(connection: &Connection, sequence: i64, limit: usize) -> rusqlite::Result<Vec<EndedSession>> {
     let mut statement = connection.prepare_cached(ENDED)?;
     let rows = statement.query_map([sequence, sql_limit(limit)], ending)?;
@@ -167,7 +210,6 @@ pub(super) fn expired(
     limit: usize,
 ) -> rusqlite::Result<(Vec<SessionId>, Option<SessionId>)> {
     let after = after.map_or(Vec::new(), |id| id.0.as_bytes().to_vec());
-    let id = |row: &Row<'_>| Ok(SessionId(Uuid::from_bytes(row.get(0)?)));
     look_on(connection, AFTER, after, id, now, limit)
 }
 
@@ -238,6 +280,10 @@ pub(super) fn purge_ended(connection: &Connection, sequences: &[i64]) -> rusqlit
         purged += connection.prepare_cached(PURGE_ENDED)?.execute([sequence])?;
     }
     Ok(purged)
+}
+
+fn id(row: &Row<'_>) -> rusqlite::Result<SessionId> {
+    Ok(SessionId(Uuid::from_bytes(row.get(0)?)))
 }
 
 /// A session that is no row any more.
@@ -314,53 +360,4 @@ pub(super) fn client(row: &Row<'_>, column: usize) -> rusqlite::Result<Client> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::migrations;
-    use super::*;
-
-    fn id(number: usize) -> SessionId {
-        SessionId(Uuid::from_u128(number as u128))
-    }
-
-    #[test]
-    fn the_walk_goes_on_where_it_ended() {
-        let mut db = Connection::open_in_memory().unwrap();
-        migrations::apply(&mut db, ":memory:".as_ref()).unwrap();
-        db.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-        // All but the last two live until 9.
-        let count = LOOKED_AT + 3;
-        for number in 1..=count {
-            let until = if number > count - 2 { 5 } else { 9 };
-            let insert = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, user_agent) \
-                 VALUES ($1, x'aa', 1, 1, $2, '')";
-            db.execute(insert, params![id(number).0.as_bytes(), until]).unwrap();
-        }
-        let at = |after, limit| expired(&db, after, Timestamp(5), limit).unwrap();
-        assert_eq!(at(None, 10), (vec![], Some(id(LOOKED_AT))));
-        assert_eq!(at(Some(id(LOOKED_AT)), 10), (vec![id(count - 1), id(count)], None));
-        let (one, next) = at(Some(id(LOOKED_AT)), 1);
-        assert_eq!((one, next), (vec![id(count - 1)], Some(id(count - 1))));
-        assert_eq!(at(next, 10), (vec![id(count)], None));
-        assert_eq!(expired(&db, None, Timestamp(4), 10).unwrap().0, []);
-        assert_eq!(
-            purge(&db, &[id(1), id(count)], Timestamp(5)),
-            Ok(1),
-            "the first was used since"
-        );
-    }
-
-    #[test]
-    fn the_walk_through_endings_is_the_same() {
-        let mut db = Connection::open_in_memory().unwrap();
-        migrations::apply(&mut db, ":memory:".as_ref()).unwrap();
-        for until in [5, 9, 5, 5] {
-            let insert = "INSERT INTO ended_sessions (session, expires_at) VALUES (x'aa', $1)";
-            db.execute(insert, [until]).unwrap();
-        }
-        let at = |after, limit| expired_endings(&db, after, Timestamp(5), limit).unwrap();
-        assert_eq!(at(None, 2), (vec![1, 3], Some(3)));
-        assert_eq!(at(Some(3), 2), (vec![4], None));
-        assert_eq!(purge_ended(&db, &[1, 3, 4]), Ok(2), "the last one is kept");
-        assert_eq!(at(None, 2), (vec![4], None));
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
-use doorward_core::store::{NewAccount, PasswordChange, Store, Told, Written};
+use doorward_core::store::{NewAccount, Opened, PasswordChange, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::{Sqlite, account, client, key, realm, refresh, session, status_list};
@@ -103,10 +103,10 @@ impl Store for Sqlite {
         self.writer.write(move |db| account::delete(db, id, at)).await
     }
 
-    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash) -> Result<bool> {
+    async fn open_session(&self, new: NewSession, password_hash: &PasswordHash, limit: usize) -> Result<Opened> {
         let password_hash = password_hash.clone();
         self.writer
-            .write_plain(move |db| session::open(db, &new, &password_hash))
+            .write_plain(move |db| session::open(db, &new, &password_hash, limit))
             .await
     }
 
@@ -143,6 +143,18 @@ impl Store for Sqlite {
     ) -> Result<Vec<EndedSession>> {
         self.writer
             .write(move |db| session::end_all(db, account, keep, at))
+            .await
+    }
+
+    async fn end_excess_sessions(
+        &self,
+        account: AccountId,
+        newest: SessionId,
+        limit: usize,
+        at: Timestamp,
+    ) -> Result<Vec<EndedSession>> {
+        self.writer
+            .write(move |db| session::end_excess(db, account, newest, limit, at))
             .await
     }
 

@@ -5,7 +5,7 @@ use doorward_core::identifier::Canonical;
 use doorward_core::realm::Realm;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
-use doorward_core::store::{NewAccount, Store, Written};
+use doorward_core::store::{NewAccount, Opened, Store, Written};
 use doorward_core::{Timestamp, random};
 
 /// When everything happens, unless a test says otherwise.
@@ -16,6 +16,9 @@ pub const HOUR: i64 = 3_600_000;
 
 /// A minute of it.
 pub const MINUTE: i64 = 60_000;
+
+/// More sessions than anybody here has.
+pub const MANY: usize = 1_000;
 
 /// So many milliseconds after [`NOW`].
 pub fn later(milliseconds: i64) -> Timestamp {
@@ -80,8 +83,13 @@ pub async fn register(store: &dyn Store, realm: &Realm, email: &str) -> Account 
 pub async fn sign_in(store: &dyn Store, account: AccountId) -> SessionId {
     let new = session(account);
     let id = new.session.id;
-    assert!(store.open_session(new, &first_hash()).await.unwrap());
+    assert!(open(store, new, &first_hash()).await);
     id
+}
+
+/// Whether a session may be opened; it is, if it may. There may be many.
+pub async fn open(store: &dyn Store, new: NewSession, hash: &PasswordHash) -> bool {
+    store.open_session(new, hash, MANY).await.unwrap() != Opened::Refused
 }
 
 pub async fn find(store: &dyn Store, realm: &Realm, identifier: &str) -> Option<Account> {

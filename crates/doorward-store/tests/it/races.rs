@@ -14,7 +14,7 @@ use doorward_core::store::{Store, Written};
 use tokio::task::JoinSet;
 
 use super::engine::{Fresh, fresh};
-use crate::people::{NOW, client, done, first_hash, hash, later, living, person, register, session, sign_in};
+use crate::people::{NOW, client, done, first_hash, hash, later, living, open, person, register, session, sign_in};
 
 /// How many want the same thing.
 const CROWD: u8 = 50;
@@ -176,7 +176,7 @@ async fn rotate_at_once(db: &Fresh, as_client: fn(u8) -> u8) -> (usize, usize, u
     let mut new = session(ann);
     let sid = new.session.id;
     new.refresh_hash = Some([0; 32]);
-    assert!(db.open_session(new, &first_hash()).await.unwrap());
+    assert!(open(&**db, new, &first_hash()).await);
     let mut crowd = JoinSet::new();
     for number in 0..CROWD {
         let (store, rotation) = (Arc::clone(&db.store), rotation(sid, as_client(number)));
@@ -234,7 +234,7 @@ async fn logins_race(shut_out: impl AsyncFn(Arc<dyn Store>, AccountId)) {
             let (store, new) = (Arc::clone(&db.store), session(ann));
             logins.spawn(async move {
                 let id = new.session.id;
-                store.open_session(new, &first_hash()).await.unwrap().then_some(id)
+                open(&*store, new, &first_hash()).await.then_some(id)
             });
         }
         shut_out(Arc::clone(&db.store), ann).await;

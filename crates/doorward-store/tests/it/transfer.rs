@@ -13,7 +13,7 @@ use doorward_store::{Location, Moved, Progress, Step, open_sqlite, transfer};
 use rusqlite::Connection;
 
 use crate::engine::Folder;
-use crate::people::{NOW, done, find, first_hash, later, living, person, register, session, sign_in};
+use crate::people::{NOW, done, find, first_hash, later, living, open, person, register, session, sign_in};
 use crate::postgres::engine::{Database, server};
 
 mod interrupted;
@@ -65,7 +65,7 @@ async fn full(folder: &Folder) -> Location {
     let mut new = session(ann.id);
     new.session.status_index = Some(StatusIndex(store.reserve_status_indices(10).await.unwrap() + 7));
     let ended = new.session.id;
-    assert!(store.open_session(new, &first_hash()).await.unwrap());
+    assert!(open(&*store, new, &first_hash()).await);
     store.end_session(ended, ann.id, NOW).await.unwrap().unwrap();
     store.server_secret("refresh", [7; 32]).await.unwrap();
     let client = Client {
@@ -104,7 +104,7 @@ async fn goes_on(store: &dyn Store) {
         .await
         .unwrap()
         .unwrap();
-    assert!(store.open_session(session(ann.id), &hash).await.unwrap());
+    assert!(open(store, session(ann.id), &hash).await);
     let before = store.ended_sessions(0, 10).await.unwrap();
     let ended = store.end_session(lives[0], ann.id, later(1)).await.unwrap().unwrap();
     assert_eq!(ended.sequence, before.last().unwrap().sequence + 1);

@@ -329,6 +329,17 @@ pub(super) const WATCHING: &[Setting] = &[
 
 pub(super) const LIMITS: &[Setting] = &[
     Setting {
+        name: "sessions_per_account",
+        kind: Kind::Number {
+            at: |config| &mut config.sessions_per_account,
+            least: 1,
+            most: 10_000,
+        },
+        about: "How many sessions an account may have. A login beyond that ends those that were used last the longest \
+                ago, a tenth of this number at once; two logins at the same time may pass it by one. A session that \
+                nobody logs out of counts until it expires.",
+    },
+    Setting {
         name: "body_timeout",
         kind: Kind::Duration {
             at: |config| &mut config.body_timeout,

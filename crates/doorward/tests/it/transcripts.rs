@@ -64,6 +64,11 @@ fn cors() {
 }
 
 #[test]
+fn crowded() {
+    run("crowded");
+}
+
+#[test]
 fn hide_accounts() {
     run("hide-accounts");
 }

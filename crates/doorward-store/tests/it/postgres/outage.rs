@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::engine::{self, fresh};
 use super::server::Server;
 use crate::crash::PAUSE;
-use crate::people::{NOW, find, first_hash, person, register, session, sign_in};
+use crate::people::{MANY, NOW, find, first_hash, person, register, session, sign_in};
 
 fn is_unavailable<T>(answer: &Result<T, Error>) -> bool {
     matches!(answer, Err(Error::Unavailable(_)))
@@ -135,7 +135,7 @@ async fn commits_that_wait_for_a_standby_do_not_use_up_the_connections() {
     };
     let log_in = || {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.open_session(session(ann.id), &first_hash()).await })
+        tokio::spawn(async move { store.open_session(session(ann.id), &first_hash(), MANY).await })
     };
     set("ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
     // Until the server has heard of it.
@@ -191,7 +191,7 @@ async fn a_lock_that_is_held_for_long_makes_a_write_unavailable_and_no_read() {
         .await
         .unwrap();
     let hash = first_hash();
-    let login = db.open_session(session(ann.id), &hash);
+    let login = db.open_session(session(ann.id), &hash, MANY);
     let read = async {
         for _ in 0..100 {
             assert!(db.account(ann.id).await.unwrap().is_some());

@@ -6,7 +6,7 @@ use doorward_core::store::{NewAccount, Written};
 use serde_json::{Map, Value, json};
 
 use super::super::engine::fresh;
-use crate::people::{NOW, done, find, first_hash, later, living, person, register, session, sign_in, sorted};
+use crate::people::{NOW, done, find, first_hash, later, living, open, person, register, session, sign_in, sorted};
 
 fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -164,7 +164,7 @@ async fn a_disabled_account_has_no_sessions_and_gets_none() {
     let ended = db.disable_account(ann, later(1)).await.unwrap().unwrap();
     assert_eq!(sorted(&ended), sessions);
     assert_eq!(db.account(ann).await.unwrap().unwrap().disabled_at, Some(later(1)));
-    assert!(!db.open_session(session(ann), &first_hash()).await.unwrap());
+    assert!(!open(&*db, session(ann), &first_hash()).await);
     assert!(living(&*db, ann).await.is_empty());
     assert_eq!(living(&*db, bob).await, [bobs]);
 
@@ -197,7 +197,7 @@ async fn a_deleted_account_leaves_only_the_memory_of_its_endings() {
     assert!(db.account(ann.id).await.unwrap().is_none());
     assert!(find(&*db, &db.realm, "ann@example.com").await.is_none());
     assert!(living(&*db, ann.id).await.is_empty());
-    assert!(!db.open_session(session(ann.id), &first_hash()).await.unwrap());
+    assert!(!open(&*db, session(ann.id), &first_hash()).await);
     assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), [sid]);
     assert!(db.delete_account(ann.id, NOW).await.unwrap().is_none());
     assert!(

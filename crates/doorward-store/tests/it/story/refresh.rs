@@ -10,7 +10,7 @@ use doorward_core::session::{Client, Session, SessionId};
 use doorward_core::store::Store;
 
 use super::super::engine::{Fresh, fresh};
-use crate::people::{HOUR, MINUTE, NOW, client, first_hash, later, register, session};
+use crate::people::{HOUR, MINUTE, NOW, client, first_hash, later, open, register, session};
 
 const GRACE: Duration = Duration::from_secs(10);
 const DAY: i64 = 24 * HOUR;
@@ -40,7 +40,7 @@ async fn refreshable(db: &Fresh) -> (AccountId, SessionId) {
     let mut new = session(account);
     new.refresh_hash = Some(token(0));
     let id = new.session.id;
-    assert!(db.open_session(new, &first_hash()).await.unwrap());
+    assert!(open(&**db, new, &first_hash()).await);
     (account, id)
 }
 
@@ -249,7 +249,7 @@ async fn a_session_that_does_not_live_has_no_tokens() {
 
     let plain = session(account);
     let plain_id = plain.session.id;
-    assert!(db.open_session(plain, &first_hash()).await.unwrap());
+    assert!(open(&*db, plain, &first_hash()).await);
     assert!(is_unknown(&*db, present(plain_id, 0)).await, "it has no refresh tokens");
 
     db.end_session(sid, account, NOW).await.unwrap().unwrap();
@@ -335,7 +335,7 @@ async fn looking_at_a_session_shows_its_current_token_and_changes_nothing() {
     );
     let without = session(account);
     let other = without.session.id;
-    assert!(db.open_session(without, &first_hash()).await.unwrap());
+    assert!(open(&*db, without, &first_hash()).await);
     assert!(db.refreshable(other, NOW).await.unwrap().is_none(), "it has none");
     assert!(db.end_session(id, account, NOW).await.unwrap().is_some());
     assert!(db.refreshable(id, NOW).await.unwrap().is_none(), "it has ended");

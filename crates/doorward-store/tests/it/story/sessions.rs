@@ -6,20 +6,57 @@ use std::net::IpAddr;
 use doorward_core::account::AccountId;
 use doorward_core::random;
 use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
+use doorward_core::store::Opened;
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, register, session, sign_in, sorted};
+use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, open, register, session, sign_in, sorted};
 
 #[tokio::test]
 async fn a_session_opens_only_for_the_password_that_was_checked() {
     let db = fresh().await;
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    assert!(!db.open_session(session(ann), &hash("other")).await.unwrap());
+    assert!(!open(&*db, session(ann), &hash("other")).await);
     let nobody = AccountId(random::uuid(NOW).unwrap());
-    assert!(!db.open_session(session(nobody), &first_hash()).await.unwrap());
+    assert!(!open(&*db, session(nobody), &first_hash()).await);
     assert!(living(&*db, ann).await.is_empty());
-    assert!(db.open_session(session(ann), &first_hash()).await.unwrap());
+    assert!(open(&*db, session(ann), &first_hash()).await);
     assert_eq!(living(&*db, ann).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_too_many_sessions_those_that_were_used_last_stay() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
+    let other = sign_in(&*db, bob).await;
+    let open = async |expected| {
+        let new = session(ann);
+        let id = new.session.id;
+        assert_eq!(db.open_session(new, &first_hash(), 3).await.unwrap(), expected);
+        id
+    };
+    let (a, b) = (open(Opened::Done).await, open(Opened::Done).await);
+    let (c, newest) = (open(Opened::Done).await, open(Opened::OverLimit).await);
+    for (id, at) in [(b, 1), (a, 2), (c, 3)] {
+        db.extend_session(id, later(HOUR), NOW, later(at))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let end = async |limit, at| db.end_excess_sessions(ann, newest, limit, later(at)).await.unwrap();
+    let mut expected = [a, b];
+    expected.sort_by_key(|id| id.0);
+    let ended = end(2, 4).await;
+    assert_eq!(sorted(&ended), expected);
+    assert_eq!(
+        living(&*db, ann).await,
+        [c, newest],
+        "the newest, though it was used first"
+    );
+    assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), expected);
+    assert!(end(2, 4).await.is_empty(), "there are no more");
+    assert!(end(1, HOUR).await.is_empty(), "all of them have expired");
+    assert_eq!(living(&*db, bob).await, [other], "somebody else's go on");
 }
 
 #[tokio::test]
@@ -34,7 +71,7 @@ async fn a_session_is_listed_as_it_was_opened() {
             user_agent: user_agent.to_owned(),
         };
         let opened = new.session.clone();
-        assert!(db.open_session(new, &first_hash()).await.unwrap());
+        assert!(open(&*db, new, &first_hash()).await);
         let listed = db.list_sessions(ann, NOW, 10).await.unwrap();
         let listed = listed.iter().find(|session| session.id == opened.id).unwrap();
         assert_eq!(listed.account, ann);
@@ -158,7 +195,7 @@ async fn an_ending_is_remembered_for_as_long_as_access_tokens_live() {
             let mut new = session(ann);
             new.session.access_until = later(first * MINUTE);
             let id = new.session.id;
-            assert!(db.open_session(new, &first_hash()).await.unwrap());
+            assert!(open(&*db, new, &first_hash()).await);
             if let Some(second) = second {
                 let until = later(second * MINUTE);
                 let extended = db.extend_session(id, later(1), until, NOW).await.unwrap().unwrap();
@@ -235,11 +272,7 @@ async fn only_what_is_dead_by_age_is_forgotten_and_no_more_than_asked() {
             } = session(ann);
             (session.expires_at, session.access_until) = (later(hours * HOUR), later(hours * HOUR));
             let id = session.id;
-            assert!(
-                db.open_session(NewSession { session, refresh_hash }, &first_hash())
-                    .await
-                    .unwrap()
-            );
+            assert!(open(&*db, NewSession { session, refresh_hash }, &first_hash()).await);
             if end {
                 db.end_session(id, ann, NOW).await.unwrap().unwrap();
             }

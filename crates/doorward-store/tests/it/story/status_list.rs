@@ -4,7 +4,7 @@ use doorward_core::session::NewSession;
 use doorward_core::status_list::StatusIndex;
 
 use super::super::engine::{Fresh, fresh};
-use crate::people::{HOUR, NOW, first_hash, later, register, session, sign_in};
+use crate::people::{HOUR, NOW, first_hash, later, open, register, session, sign_in};
 
 async fn ended(db: &Fresh, from: i64, to: i64) -> Vec<i64> {
     let ended = db.ended_status_indices(from, to).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_session_takes_its_place_along() {
     for place in [3, 4, 5, 100] {
         let new = at(session(ann), place);
         ids.push(new.session.id);
-        assert!(db.open_session(new, &first_hash()).await.unwrap());
+        assert!(open(&*db, new, &first_hash()).await);
     }
     let without = sign_in(&*db, ann).await;
     let listed = db.list_sessions(ann, NOW, 10).await.unwrap();
