@@ -108,7 +108,7 @@ pub struct Config {
     /// Whether `/metrics` is served.
     pub metrics: bool,
 
-    /// How many sessions an account may have.
+    /// How many sessions an account may have: far more than devices, since some programs log in for each request.
     pub sessions_per_account: u32,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
@@ -154,7 +154,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log_level: "info".into(),
             metrics: true,
-            sessions_per_account: 1_000,
+            sessions_per_account: 10_000,
             body_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(30),
             max_connections: 10_000,

@@ -29,7 +29,7 @@ const LEVELS: [usize; 4] = [0, 4, 16, 64];
 /// Profiles a second, and connections to ask for them.
 const RATE: u64 = 1000;
 const CONNECTIONS: usize = 32;
-/// Accounts whose profiles are asked for.
+/// Accounts whose profiles are asked for. Those behind them log in: whoever does so some thousand times loses sessions.
 const ACCOUNTS: u64 = 256;
 /// How long the logins run before anything is measured.
 const WARM: Duration = Duration::from_millis(500);
@@ -67,7 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut draft = Draft::begin("storm", "Profiles while people log in", &ABOUT, options);
     let folder = Folder::new()?;
     let server = Server::doorward(&folder, &[QUIET])?;
-    people::settle(server.address, 0..ACCOUNTS)?;
+    let most = LEVELS.into_iter().max().unwrap_or_default() as u64;
+    people::settle(server.address, 0..ACCOUNTS + most)?;
     let grants = grants(server.address, 0..ACCOUNTS)?;
     let requests: Vec<Vec<u8>> = grants.iter().map(|grant| profile(&grant.access)).collect();
     let pace = Pace {
@@ -80,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for round in 1..=rounds {
         print::progress(&format!("round {round} of {rounds}"));
         for (clients, level) in LEVELS.into_iter().zip(&mut levels) {
-            let crowd = Crowd::new((0..clients as u64).map(|n| (server.address, same(log_in(n)))))?;
+            let crowd = Crowd::new((0..clients as u64).map(|n| (server.address, same(log_in(ACCOUNTS + n)))))?;
             let (watch, disk) = (Watch::begin()?, machine::read_mib());
             let (profiles, logins) = beside(crowd, time, || pace.run(time))?;
             level.hiccup = level.hiccup.max(watch.end()?);

@@ -333,11 +333,12 @@ pub(super) const LIMITS: &[Setting] = &[
         kind: Kind::Number {
             at: |config| &mut config.sessions_per_account,
             least: 1,
-            most: 10_000,
+            most: 100_000,
         },
-        about: "How many sessions an account may have. A login beyond that ends those that were used last the longest \
-                ago, a tenth of this number at once; two logins at the same time may pass it by one. A session that \
-                nobody logs out of counts until it expires.",
+        about: "How many sessions an account may have. A login beyond that ends those that were opened, renewed or \
+                refreshed last the longest ago, a tenth of this number at once, but 1,000 at most. Two logins at the \
+                same time may pass it by one. A session that nobody logs out of counts until it expires, and whoever \
+                logs in for each request has one for each. A login counts them: 0.03 ms for each thousand.",
     },
     Setting {
         name: "body_timeout",

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::beside;
+use super::{ACCOUNTS, beside};
 use crate::error::Result;
 use crate::histogram::Histogram;
 use crate::load::{Crowd, in_turn, same};
@@ -36,7 +36,7 @@ pub(super) fn measure(server: &Server, profiles: &[Vec<u8>], options: &Options) 
     for round in 1..=rounds {
         print::progress(&format!("log-ins under a flood of profiles, round {round} of {rounds}"));
         for (asking, seen) in ASKING.into_iter().zip(&mut seen) {
-            let mut logins = Crowd::new((0..SIGNING_IN).map(|n| (server.address, same(log_in(n)))))?;
+            let mut logins = Crowd::new((0..SIGNING_IN).map(|n| (server.address, same(log_in(ACCOUNTS + n)))))?;
             let asking = Crowd::new((0..asking).map(|n| (server.address, in_turn(&profiles, n))))?;
             let (logins, profiles) = beside(asking, time, || logins.run(time))?;
             seen.refused += logins.refused() + profiles.refused();

@@ -93,7 +93,7 @@ async fn open(store: Arc<dyn Store>, clock: Clock) -> Arc<Auth> {
         issuer: "model".into(),
         shared_secret: None,
         hide_accounts: false,
-        sessions_per_account: 1_000,
+        sessions_per_account: 10_000,
         passwords: Arc::new(PasswordPolicy::default()),
         key_overlap: SESSION,
     };
