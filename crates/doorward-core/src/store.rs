@@ -161,8 +161,8 @@ pub trait Store: Send + Sync + 'static {
         keep: Option<SessionId>,
         at: Timestamp,
     ) -> Result<Vec<EndedSession>>;
-    /// Ends living sessions of an account until it has `limit`, `newest` among them: those that were used last the longest
-    /// ago, and not more than [`MAX_EXCESS`] at a time.
+    /// Ends sessions of an account until it has `limit`, `newest` among them: first those that have expired, which are
+    /// forgotten and not answered, then those that were used last the longest ago; not more than [`MAX_EXCESS`] at a time.
     async fn end_excess_sessions(
         &self,
         account: AccountId,

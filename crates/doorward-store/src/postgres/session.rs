@@ -87,8 +87,9 @@ const END_ALL: &str = "WITH gone AS ( \
      SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
-const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND expires_at > $2 \
-     ORDER BY id = $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
+const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 \
+     ORDER BY id = $2 DESC, expires_at > $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
+const FORGET: &str = "DELETE FROM sessions WHERE id = ANY ($1) AND expires_at <= $2";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
 const LOCK_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
@@ -176,7 +177,8 @@ pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<Ende
     row::all(&rows, ending)
 }
 
-/// Ends all living sessions of the account but `limit`: those that were used last are kept, and `newest`.
+/// Ends all sessions of the account but `limit`: those that were used last are kept, and `newest`. Those that have expired
+/// are the first to go, and are forgotten.
 pub(super) async fn end_excess(
     link: &Link,
     account: AccountId,
@@ -185,12 +187,17 @@ pub(super) async fn end_excess(
     at: Timestamp,
 ) -> Result<Vec<EndedSession>, Fault> {
     let (most, kept) = (row::limit(MAX_EXCESS), row::limit(limit));
-    let rows = link.rows(EXCESS, &[&account.0, &at.0, &newest.0, &most, &kept]).await?;
-    let wanted = row::all(&rows, |row| {
-        let session = SessionId(row.try_get(0)?);
-        Ok(Wanted { session, account, at })
-    })?;
-    end_many(link, &wanted.iter().collect::<Vec<_>>()).await
+    let rows = link.rows(EXCESS, &[&account.0, &newest.0, &at.0, &most, &kept]).await?;
+    let excess: Vec<Uuid> = row::all(&rows, |row| Ok(row.try_get(0)?))?;
+    let wanted = |id: &Uuid| Wanted {
+        session: SessionId(*id),
+        account,
+        at,
+    };
+    let wanted: Vec<Wanted> = excess.iter().map(wanted).collect();
+    let ended = end_many(link, &wanted.iter().collect::<Vec<_>>()).await?;
+    link.execute(FORGET, &[&excess, &at.0]).await?;
+    Ok(ended)
 }
 
 /// As [`end_all`], for a caller who has not locked the account.

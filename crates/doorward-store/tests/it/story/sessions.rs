@@ -55,8 +55,29 @@ async fn of_too_many_sessions_those_that_were_used_last_stay() {
     );
     assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), expected);
     assert!(end(2, 4).await.is_empty(), "there are no more");
-    assert!(end(1, HOUR).await.is_empty(), "all of them have expired");
     assert_eq!(living(&*db, bob).await, [other], "somebody else's go on");
+}
+
+#[tokio::test]
+async fn of_too_many_sessions_the_expired_go_first_and_are_forgotten() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (dead, lives) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    let newest = sign_in(&*db, ann).await;
+    // The one that has expired was used last.
+    for (id, until, at) in [(newest, 2 * HOUR, 0), (lives, 2 * HOUR, 1), (dead, HOUR, 2)] {
+        let extended = db.extend_session(id, later(until), NOW, later(at)).await;
+        assert!(extended.unwrap().is_some());
+    }
+    let at = later(HOUR);
+    let ended = db.end_excess_sessions(ann, newest, 2, at).await.unwrap();
+    assert!(ended.is_empty(), "nobody has to be told of it");
+    let listed = db.list_sessions(ann, at, 10).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|session| session.id).collect::<Vec<_>>(),
+        [lives, newest]
+    );
+    assert_eq!(db.purge_sessions(at, 10).await.unwrap(), 0, "it is no row any more");
 }
 
 #[tokio::test]
