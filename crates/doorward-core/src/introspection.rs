@@ -97,7 +97,7 @@ impl Auth {
         let now = self.clock.now();
         let (session, account) = if let Some((presented, found)) = self.refreshable(token).await? {
             let is_one_of_it = bool::from(presented.hash().ct_eq(&found.current))
-                || presented.is_ancestor_of(&found.current, &self.rotation);
+                || presented.is_ancestor_of(&found.current, &self.rotation).await;
             if !is_one_of_it {
                 return Ok(());
             }

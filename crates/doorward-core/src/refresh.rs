@@ -8,6 +8,8 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::yield_now;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -19,6 +21,9 @@ use crate::{Result, Timestamp, random};
 /// How many generations back an old token is still recognised as stolen or replayed. At one refresh in five
 /// minutes that is two weeks; an older one is refused like a forged one.
 pub const MAX_ANCESTORS: usize = 4096;
+
+/// How many generations are looked through without a pause: some tens of microseconds.
+const GENERATIONS_AT_ONCE: usize = 64;
 
 /// A refresh token: the session it belongs to and 256 secret bits.
 pub struct RefreshToken {
@@ -78,7 +83,7 @@ impl RefreshToken {
 
     /// The one token that may follow this one.
     pub fn successor(&self, secret: &RotationSecret) -> Self {
-        let mut context = hmac::Context::with_key(&secret.0);
+        let mut context = hmac::Context::with_key(&secret.key);
         context.update(self.session.0.as_bytes());
         context.update(self.bits.as_slice());
         let mut bits = Zeroizing::new([0; 32]);
@@ -91,11 +96,18 @@ impl RefreshToken {
     }
 
     /// Whether the token that the store has as `current` descends from this one.
-    pub fn is_ancestor_of(&self, current: &[u8; 32], secret: &RotationSecret) -> bool {
+    ///
+    /// Anybody who knows the id of a session can have all generations looked through, which takes some milliseconds. So
+    /// this is done for one token at a time, and others who are answered by this thread have their turn in between.
+    pub async fn is_ancestor_of(&self, current: &[u8; 32], secret: &RotationSecret) -> bool {
+        let _turn = secret.looking.lock().await;
         let mut token = self.successor(secret);
-        for _ in 0..MAX_ANCESTORS {
+        for generation in 1..=MAX_ANCESTORS {
             if token.hash() == *current {
                 return true;
+            }
+            if generation % GENERATIONS_AT_ONCE == 0 {
+                yield_now().await;
             }
             token = token.successor(secret);
         }
@@ -104,7 +116,11 @@ impl RefreshToken {
 }
 
 /// The server's secret from which successors follow. The same on all nodes.
-pub struct RotationSecret(hmac::Key);
+pub struct RotationSecret {
+    key: hmac::Key,
+    /// Held by whoever looks for a descendant.
+    looking: Mutex<()>,
+}
 
 impl RotationSecret {
     /// The name of the secret in the store.
@@ -112,7 +128,10 @@ impl RotationSecret {
 
     /// Takes the stored bytes.
     pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, bytes),
+            looking: Mutex::new(()),
+        }
     }
 }
 
@@ -196,6 +215,10 @@ pub enum RotationOutcome {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     fn token() -> RefreshToken {
@@ -223,18 +246,38 @@ mod tests {
         assert!(RefreshToken::parse(&format!("{}=", text.expose()), RealmId(1)).is_none());
     }
 
-    #[test]
-    fn knows_its_descendants_and_no_others() {
+    #[tokio::test]
+    async fn knows_its_descendants_and_no_others() {
         let secret = RotationSecret::new(&[1; 32]);
         let (first, other) = (token(), token());
         let third = first.successor(&secret).successor(&secret);
-        assert!(first.is_ancestor_of(&third.hash(), &secret));
-        assert!(!third.is_ancestor_of(&first.hash(), &secret));
-        assert!(!other.is_ancestor_of(&third.hash(), &secret));
-        assert!(!first.is_ancestor_of(&first.hash(), &secret));
+        assert!(first.is_ancestor_of(&third.hash(), &secret).await);
+        assert!(!third.is_ancestor_of(&first.hash(), &secret).await);
+        assert!(!other.is_ancestor_of(&third.hash(), &secret).await);
+        assert!(!first.is_ancestor_of(&first.hash(), &secret).await);
         assert_ne!(
             first.successor(&secret).hash(),
             first.successor(&RotationSecret::new(&[2; 32])).hash()
+        );
+    }
+    #[tokio::test]
+    async fn others_have_their_turn_while_it_looks_for_a_descendant() {
+        let secret = Arc::new(RotationSecret::new(&[1; 32]));
+        let forgers: Vec<_> = (0..2)
+            .map(|_| {
+                let (token, secret) = (token(), Arc::clone(&secret));
+                tokio::spawn(async move { token.is_ancestor_of(&[0; 32], &secret).await })
+            })
+            .collect();
+        let mut turns = 0;
+        while !forgers.iter().all(JoinHandle::is_finished) {
+            yield_now().await;
+            turns += 1;
+        }
+        let each = MAX_ANCESTORS / GENERATIONS_AT_ONCE;
+        assert!(
+            turns >= 2 * each,
+            "{turns} turns: one after the other, and with a pause after each piece"
         );
     }
 }

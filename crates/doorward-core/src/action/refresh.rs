@@ -72,7 +72,10 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             };
             session
         }
-        RotationOutcome::NotCurrent { account, current } if presented.is_ancestor_of(&current, &auth.rotation) => {
+        RotationOutcome::NotCurrent { account, current } => {
+            if !presented.is_ancestor_of(&current, &auth.rotation).await {
+                return Ok(Outcome::of(OutcomeKind::BadToken));
+            }
             if let Some(ended) = auth.store.end_session(presented.session, account, now).await? {
                 auth.ended(&[ended]);
             }
@@ -84,9 +87,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             );
             return Ok(Outcome::of(OutcomeKind::Reused));
         }
-        RotationOutcome::NotCurrent { .. } | RotationOutcome::Unknown => {
-            return Ok(Outcome::of(OutcomeKind::BadToken));
-        }
+        RotationOutcome::Unknown => return Ok(Outcome::of(OutcomeKind::BadToken)),
     };
     let Some(account) = auth.store.account(session.account).await? else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
