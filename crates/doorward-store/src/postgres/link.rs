@@ -56,11 +56,12 @@ pub(super) async fn transaction<T, W>(link: Arc<Link>, work: impl Fn(Arc<Link>) 
 where
     W: Future<Output = Result<T, Undo<T>>>,
 {
-    link.batch("BEGIN").await?;
+    // Before it is asked for: who is dropped while it waits for the answer may have a transaction, too.
     let mut begun = Begun {
         link: &link,
         ended: false,
     };
+    link.batch("BEGIN").await?;
     let result = work(Arc::clone(&link)).await;
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     link.batch(end).await?;
