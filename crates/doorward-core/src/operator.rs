@@ -111,7 +111,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn delete_account(&self, id: AccountId) -> Result<bool> {
-        let ended = self.store.delete_account(id, self.clock.now()).await?;
+        let ended = self.store.delete_account(id, None, self.clock.now()).await?;
         Ok(self.settle(Event::AccountDeleted, id, ended))
     }
 

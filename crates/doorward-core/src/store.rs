@@ -61,11 +61,18 @@ pub enum Opened {
     Refused,
 }
 
-/// A new password, for an account whose password still is the one that was verified.
+/// A password that was verified before a change: nothing is changed unless it still is the account's.
+#[derive(Debug)]
+pub struct Confirmation {
+    /// The hash that was verified.
+    pub hash: PasswordHash,
+    /// What takes its place, if anything does.
+    pub replacement: Option<PasswordChange>,
+}
+
+/// A new password.
 #[derive(Debug)]
 pub struct PasswordChange {
-    /// The hash that was verified.
-    pub expected: PasswordHash,
     /// The hash to keep from now on.
     pub new: PasswordHash,
     /// The session that goes on; all others end.
@@ -107,12 +114,13 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` accounts of a realm with numbers above `after`, in the order of numbers.
     async fn list_accounts(&self, realm: RealmId, after: i64, limit: usize) -> Result<Vec<Account>>;
     /// Applies the change to the account's profile ([`ProfileChange::apply`]) and replaces the password, if one
-    /// comes along: both or neither. Answers the sessions that ended, too.
+    /// comes along: both or neither. [`Written::Gone`] also when the password is not the one that was confirmed.
+    /// Answers the sessions that ended, too.
     async fn update_account(
         &self,
         id: AccountId,
         change: ProfileChange,
-        password: Option<PasswordChange>,
+        confirmed: Option<Confirmation>,
         at: Timestamp,
     ) -> Result<(Written, Vec<EndedSession>)>;
     /// Replaces the password if it still is `expected` (if given) and ends every session but `keep`.
@@ -131,9 +139,14 @@ pub trait Store: Send + Sync + 'static {
     async fn disable_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>>;
     /// Enables the account. False when there is no such account.
     async fn enable_account(&self, id: AccountId) -> Result<bool>;
-    /// Deletes the account and everything of it but the memory of its ended sessions. `None` when there is
-    /// no such account.
-    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>>;
+    /// Deletes the account, if its password still is `expected` (if given), and everything of it but the memory of
+    /// its ended sessions. `None` when the account is gone or its password is another one by now.
+    async fn delete_account(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>>;
 
     /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
     /// outrun the change that was to shut it out. Says whether the account has more than `limit` sessions then, those

@@ -32,13 +32,25 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(living) => living,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
-    if call.reauthenticate
-        && let Err(refused) = super::confirm_password(auth, &call, verified.account).await?
-    {
-        return Ok(Outcome::of(refused));
-    }
-    let Some(ended) = auth.store.delete_account(verified.account, auth.clock.now()).await? else {
-        return Ok(Outcome::of(OutcomeKind::Gone));
+    let confirmed = if call.reauthenticate {
+        match super::confirm_password(auth, &call, verified.account).await? {
+            Ok((_, hash)) => Some(hash),
+            Err(refused) => return Ok(Outcome::of(refused)),
+        }
+    } else {
+        None
+    };
+    let deleted = auth
+        .store
+        .delete_account(verified.account, confirmed.as_ref(), auth.clock.now())
+        .await?;
+    let Some(ended) = deleted else {
+        // With a new password from elsewhere in this moment what was confirmed is not the account's any more.
+        return Ok(Outcome::of(if confirmed.is_some() {
+            OutcomeKind::WrongPassword
+        } else {
+            OutcomeKind::Gone
+        }));
     };
     auth.ended(&ended);
     record(

@@ -6,7 +6,7 @@
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
 use crate::secret::PasswordHash;
-use crate::store::{PasswordChange, Written};
+use crate::store::{Confirmation, PasswordChange, Written};
 use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
@@ -94,22 +94,25 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Some(new) => Some(auth.hasher.hash(caller, &new).await?),
         None => None,
     };
-    let password = new.map(|new| PasswordChange {
-        expected: hash,
-        new,
-        keep: verified.session,
+    let with_password = new.is_some();
+    let confirmed = (confirm || with_password).then(|| Confirmation {
+        hash,
+        replacement: new.map(|new| PasswordChange {
+            new,
+            keep: verified.session,
+        }),
     });
-    let with_password = password.is_some();
+    let is_confirmed = confirmed.is_some();
     let change = call.inputs.into_change();
     let (written, ended) = auth
         .store
-        .update_account(account.id, change, password, auth.clock.now())
+        .update_account(account.id, change, confirmed, auth.clock.now())
         .await?;
     let account = match written {
         Written::Done(account) => account,
         Written::Taken(kind) => return Ok(Outcome::taken(kind)),
         // It was changed from elsewhere in this moment: what was confirmed is not the account's any more.
-        Written::Gone if with_password => return Ok(Outcome::of(OutcomeKind::WrongPassword)),
+        Written::Gone if is_confirmed => return Ok(Outcome::of(OutcomeKind::WrongPassword)),
         Written::Gone => return Ok(Outcome::of(OutcomeKind::Gone)),
     };
     auth.ended(&ended);

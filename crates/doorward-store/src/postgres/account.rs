@@ -11,7 +11,7 @@ use doorward_core::identifier::Canonical;
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, SessionId};
-use doorward_core::store::{NewAccount, Opened, PasswordChange, Written};
+use doorward_core::store::{Confirmation, NewAccount, Opened, Written};
 use doorward_core::{Error, Result, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -125,18 +125,17 @@ pub(super) async fn update(
     link: &Link,
     id: AccountId,
     change: ProfileChange,
-    password: Option<&PasswordChange>,
+    confirmed: Option<&Confirmation>,
     at: Timestamp,
 ) -> Result<(Written, Vec<EndedSession>), Undo<(Written, Vec<EndedSession>)>> {
     let nothing = |written| Undo::Answer((written, Vec::new()));
-    let found = link.maybe(BY_ID_LOCKED, &[&id.0]).await?;
-    let Some((mut account, _)) = row::maybe(found.as_ref(), with_password)? else {
+    let expected = confirmed.map(|confirmed| &confirmed.hash);
+    let Some(mut account) = lock_confirmed(link, id, expected).await? else {
         return Err(nothing(Written::Gone));
     };
-    if let Some(PasswordChange { expected, new, .. }) = password
-        && replace_hash(link, id, Some(expected), new).await? == 0
-    {
-        return Err(nothing(Written::Gone));
+    let password = confirmed.and_then(|confirmed| confirmed.replacement.as_ref());
+    if let Some(password) = password {
+        replace_hash(link, id, None, &password.new).await?;
     }
     let before = canonicals(&account.profile);
     change.apply(&mut account.profile);
@@ -163,6 +162,14 @@ pub(super) async fn update(
         None => Vec::new(),
     };
     Ok((Written::Done(account), ended))
+}
+
+/// The account, if its password is `expected` (if given), as it stays until the transaction ends.
+async fn lock_confirmed(link: &Link, id: AccountId, expected: Option<&PasswordHash>) -> Result<Option<Account>, Fault> {
+    let found = link.maybe(BY_ID_LOCKED, &[&id.0]).await?;
+    let found = row::maybe(found.as_ref(), with_password)?;
+    let confirmed = found.filter(|(_, hash)| expected.is_none_or(|expected| expected.expose() == hash.expose()));
+    Ok(confirmed.map(|(account, _)| account))
 }
 
 async fn write_profile(link: &Link, account: &Account) -> Result<u64, Fault> {
@@ -259,8 +266,13 @@ pub(super) async fn enable(link: &Link, id: AccountId) -> Result<bool, Fault> {
     Ok(link.execute(ENABLE, &[&id.0]).await? > 0)
 }
 
-pub(super) async fn delete(link: &Link, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>, Fault> {
-    if !session::lock_account(link, id).await? {
+pub(super) async fn delete(
+    link: &Link,
+    id: AccountId,
+    expected: Option<&PasswordHash>,
+    at: Timestamp,
+) -> Result<Option<Vec<EndedSession>>, Fault> {
+    if lock_confirmed(link, id, expected).await?.is_none() {
         return Ok(None);
     }
     link.execute(FREE_ALL, &[&id.0]).await?;

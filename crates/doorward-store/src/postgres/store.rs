@@ -16,7 +16,7 @@ use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
-use doorward_core::store::{NewAccount, Opened, PasswordChange, Store, Told, Written};
+use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::endings::Wanted;
@@ -63,12 +63,12 @@ impl Store for Postgres {
         &self,
         id: AccountId,
         change: ProfileChange,
-        password: Option<PasswordChange>,
+        confirmed: Option<Confirmation>,
         at: Timestamp,
     ) -> Result<(Written, Vec<EndedSession>)> {
-        let (change, password) = (&change, password.as_ref());
+        let (change, confirmed) = (&change, confirmed.as_ref());
         let (written, ended) = self
-            .transaction(|link| async move { account::update(&link, id, change.clone(), password, at).await })
+            .transaction(|link| async move { account::update(&link, id, change.clone(), confirmed, at).await })
             .await?;
         self.tell_if(!ended.is_empty()).await;
         Ok((written, ended))
@@ -108,9 +108,14 @@ impl Store for Postgres {
         self.write(|link| async move { account::enable(&link, id).await }).await
     }
 
-    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
+    async fn delete_account(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>> {
         let ended = self
-            .transaction(|link| async move { Ok(account::delete(&link, id, at).await?) })
+            .transaction(|link| async move { Ok(account::delete(&link, id, expected, at).await?) })
             .await?;
         self.tell_if(has_any(ended.as_deref())).await;
         Ok(ended)

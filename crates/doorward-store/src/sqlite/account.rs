@@ -9,7 +9,7 @@ use doorward_core::identifier::{Canonical, IdentifierKind};
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, SessionId};
-use doorward_core::store::{NewAccount, Opened, PasswordChange, Written};
+use doorward_core::store::{Confirmation, NewAccount, Opened, PasswordChange, Written};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -120,18 +120,17 @@ pub(super) fn update(
     connection: &Connection,
     id: AccountId,
     change: ProfileChange,
-    password: Option<PasswordChange>,
+    confirmed: Option<Confirmation>,
     at: Timestamp,
 ) -> Result<(Written, Vec<EndedSession>), Undo<(Written, Vec<EndedSession>)>> {
-    let Some((mut account, _)) = find_with_password(connection, id)? else {
+    let expected = confirmed.as_ref().map(|confirmed| &confirmed.hash);
+    let Some(mut account) = find_confirmed(connection, id, expected)? else {
         return Ok((Written::Gone, Vec::new()));
     };
     let mut ended = Vec::new();
-    if let Some(PasswordChange { expected, new, keep }) = password {
-        match replace_password(connection, id, Some(&expected), &new, Some(keep), at)? {
-            Some(sessions) => ended = sessions,
-            None => return Ok((Written::Gone, Vec::new())),
-        }
+    if let Some(PasswordChange { new, keep }) = confirmed.and_then(|confirmed| confirmed.replacement) {
+        replace_hash(connection, id, None, &new)?;
+        ended = session::end_all(connection, id, Some(keep), at)?;
     }
     let before = canonicals(&account.profile);
     change.apply(&mut account.profile);
@@ -207,6 +206,17 @@ pub(super) fn find_with_password(
         .prepare_cached(WITH_PASSWORD)?
         .query_row([id.0.as_bytes()], with_password)
         .optional()
+}
+
+/// The account, if its password is `expected` (if given).
+fn find_confirmed(
+    connection: &Connection,
+    id: AccountId,
+    expected: Option<&PasswordHash>,
+) -> rusqlite::Result<Option<Account>> {
+    let found = find_with_password(connection, id)?;
+    let confirmed = found.filter(|(_, hash)| expected.is_none_or(|expected| expected.expose() == hash.expose()));
+    Ok(confirmed.map(|(account, _)| account))
 }
 
 pub(super) fn find_by_identifier(
@@ -286,16 +296,18 @@ pub(super) fn enable(connection: &Connection, id: AccountId) -> rusqlite::Result
 pub(super) fn delete(
     connection: &Connection,
     id: AccountId,
+    expected: Option<&PasswordHash>,
     at: Timestamp,
 ) -> rusqlite::Result<Option<Vec<EndedSession>>> {
+    if find_confirmed(connection, id, expected)?.is_none() {
+        return Ok(None);
+    }
     let ended = session::end_all(connection, id, None, at)?;
     connection
         .prepare_cached(FREE_IDENTIFIERS)?
         .execute([id.0.as_bytes()])?;
-    match connection.prepare_cached(DELETE)?.execute([id.0.as_bytes()])? {
-        0 => Ok(None),
-        _ => Ok(Some(ended)),
-    }
+    connection.prepare_cached(DELETE)?.execute([id.0.as_bytes()])?;
+    Ok(Some(ended))
 }
 
 fn with_password(row: &Row<'_>) -> rusqlite::Result<(Account, PasswordHash)> {

@@ -15,7 +15,7 @@ use doorward_core::refresh::{Rotation, RotationOutcome};
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
-use doorward_core::store::{NewAccount, Opened, PasswordChange, Store, Told, Written};
+use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
 use super::{Sqlite, account, client, key, realm, refresh, session, status_list};
@@ -62,11 +62,11 @@ impl Store for Sqlite {
         &self,
         id: AccountId,
         change: ProfileChange,
-        password: Option<PasswordChange>,
+        confirmed: Option<Confirmation>,
         at: Timestamp,
     ) -> Result<(Written, Vec<EndedSession>)> {
         self.writer
-            .write(move |db| account::update(db, id, change, password, at))
+            .write(move |db| account::update(db, id, change, confirmed, at))
             .await
     }
 
@@ -99,8 +99,16 @@ impl Store for Sqlite {
         self.writer.write(move |db| account::enable(db, id)).await
     }
 
-    async fn delete_account(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>> {
-        self.writer.write(move |db| account::delete(db, id, at)).await
+    async fn delete_account(
+        &self,
+        id: AccountId,
+        expected: Option<&PasswordHash>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<EndedSession>>> {
+        let expected = expected.cloned();
+        self.writer
+            .write(move |db| account::delete(db, id, expected.as_ref(), at))
+            .await
     }
 
     async fn open_session(&self, new: NewSession, password_hash: &PasswordHash, limit: usize) -> Result<Opened> {

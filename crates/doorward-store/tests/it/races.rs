@@ -274,7 +274,7 @@ async fn no_login_outruns_a_new_password() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_login_outruns_the_deletion_of_its_account() {
     logins_race(async |store, ann| {
-        store.delete_account(ann, NOW).await.unwrap().unwrap();
+        store.delete_account(ann, None, NOW).await.unwrap().unwrap();
     })
     .await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use doorward_core::account::ProfileChange;
 use doorward_core::key::{KeyId, StoredKey};
-use doorward_core::store::{PasswordChange, Store};
+use doorward_core::store::{Confirmation, PasswordChange, Store};
 use doorward_store::{PostgresOptions, open_postgres};
 
 use super::engine::{Database, fresh};
@@ -48,10 +48,12 @@ async fn every_change_that_others_remember_is_told() {
     one.replace_password(ann, None, first_hash(), None, NOW).await.unwrap();
     other.told().await;
     let (kept, _) = (sign_in(&*one, ann).await, sign_in(&*one, ann).await);
-    let password = PasswordChange {
-        expected: first_hash(),
-        new: hash("second"),
-        keep: kept,
+    let password = Confirmation {
+        hash: first_hash(),
+        replacement: Some(PasswordChange {
+            new: hash("second"),
+            keep: kept,
+        }),
     };
     let (written, ended) = one
         .update_account(ann, ProfileChange::default(), Some(password), NOW)
@@ -64,7 +66,7 @@ async fn every_change_that_others_remember_is_told() {
     other.told().await;
     assert!(one.enable_account(ann).await.unwrap());
     assert!(open(&*one, session(ann), &hash("second")).await);
-    assert_eq!(one.delete_account(ann, NOW).await.unwrap().unwrap().len(), 1);
+    assert_eq!(one.delete_account(ann, None, NOW).await.unwrap().unwrap().len(), 1);
     other.told().await;
     assert!(one.add_signing_key(key("first"), None).await.unwrap());
     other.told().await;

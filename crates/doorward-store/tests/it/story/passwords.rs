@@ -3,7 +3,7 @@
 use doorward_core::account::{AccountId, ProfileChange};
 use doorward_core::random;
 use doorward_core::secret::PasswordHash;
-use doorward_core::store::{PasswordChange, Store, Written};
+use doorward_core::store::{Confirmation, PasswordChange, Store, Written};
 
 use super::super::engine::fresh;
 use crate::people::{HOUR, NOW, done, first_hash, hash, later, living, open, register, session, sign_in, sorted};
@@ -127,10 +127,12 @@ async fn a_password_changes_with_the_profile_or_not_at_all() {
         email: Some(email.to_owned()),
         ..ProfileChange::default()
     };
-    let password = |expected: PasswordHash| PasswordChange {
-        expected,
-        new: hash("second"),
-        keep: here,
+    let password = |hash_before: PasswordHash| Confirmation {
+        hash: hash_before,
+        replacement: Some(PasswordChange {
+            new: hash("second"),
+            keep: here,
+        }),
     };
 
     let (written, ended) = db
@@ -157,4 +159,39 @@ async fn a_password_changes_with_the_profile_or_not_at_all() {
     assert_eq!(living(&*db, ann).await, [here]);
     let (_, kept) = db.account_with_password(ann).await.unwrap().unwrap();
     assert_eq!(kept.expose(), "second");
+}
+
+/// Somebody confirms the old password, and a new one is set before what it was confirmed for is written.
+#[tokio::test]
+async fn what_was_confirmed_by_an_old_password_is_not_done() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let to = |email: &str| ProfileChange {
+        email: Some(email.to_owned()),
+        ..ProfileChange::default()
+    };
+    let by = |hash: PasswordHash| {
+        Some(Confirmation {
+            hash,
+            replacement: None,
+        })
+    };
+    let here = sign_in(&*db, ann).await;
+    let replaced = db.replace_password(ann, None, hash("second"), Some(here), NOW).await;
+    assert!(replaced.unwrap().is_some());
+
+    let change = to("lee@example.com");
+    let (written, _) = db.update_account(ann, change, by(first_hash()), NOW).await.unwrap();
+    assert!(matches!(written, Written::Gone), "{written:?}");
+    let deleted = db.delete_account(ann, Some(&first_hash()), NOW).await.unwrap();
+    assert!(deleted.is_none());
+    assert_eq!(living(&*db, ann).await, [here], "nothing has ended");
+    let account = db.account(ann).await.unwrap().unwrap();
+    assert_eq!(account.profile.email.as_deref(), Some("ann@example.com"));
+
+    let change = to("lee@example.com");
+    let (written, _) = db.update_account(ann, change, by(hash("second")), NOW).await.unwrap();
+    assert_eq!(done(written).profile.email.as_deref(), Some("lee@example.com"));
+    let deleted = db.delete_account(ann, Some(&hash("second")), NOW).await.unwrap();
+    assert_eq!(sorted(&deleted.unwrap()), [here]);
 }

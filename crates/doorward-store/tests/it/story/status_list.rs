@@ -63,7 +63,7 @@ async fn a_session_takes_its_place_along() {
         (ended(&db, 4, 100).await, ended(&db, 100, 101).await),
         (vec![4], vec![100])
     );
-    assert!(db.delete_account(ann, NOW).await.unwrap().is_some());
+    assert!(db.delete_account(ann, None, NOW).await.unwrap().is_some());
     assert_eq!(ended(&db, 0, 1000).await, [3, 4, 5, 100]);
     db.purge_ended_sessions(later(HOUR), 10).await.unwrap();
     assert_eq!(
