@@ -150,7 +150,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
     /// outrun the change that was to shut it out. Says whether the account has more than `limit` sessions then, those
-    /// among them that have expired and are not forgotten yet; two logins at once may not see each other.
+    /// among them that have expired and are not forgotten yet; logins at the same time may not see each other.
     async fn open_session(&self, new: NewSession, password_hash: &PasswordHash, limit: usize) -> Result<Opened>;
     /// Whether a session lives: it has neither ended nor expired. For those who cannot ask memory.
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;

@@ -132,27 +132,31 @@ async fn open_session(
     }
     record(Event::LoggedIn, Some(account.id), Some(session.id), Some(&call.client));
     if opened == Opened::OverLimit {
-        end_excess(auth, &session, &call.client).await?;
+        end_excess(auth, &session, &call.client).await;
     }
     auth.issue(call.realm, call.grant, account, &session, refresh.as_ref())
         .map(Some)
 }
 
 /// Ends what the account has too many of, and a tenth of what it may have on top: looking for those that were used last
-/// the longest ago reads all sessions of the account, which not every further login is to do.
-async fn end_excess(auth: &Auth, newest: &Session, client: &Client) -> Result<()> {
+/// the longest ago reads all sessions of the account, which not every further login is to do. The login has succeeded: no
+/// failure here may undo it, and the next login tries again.
+async fn end_excess(auth: &Auth, newest: &Session, client: &Client) {
     let most = auth.policy.sessions_per_account;
     let kept = most - most / 10;
     let ended = auth
         .store
         .end_excess_sessions(newest.account, newest.id, kept, auth.clock.now())
-        .await?;
-    // Those that are too many may all have expired.
-    if !ended.is_empty() {
-        auth.ended(&ended);
-        record(Event::SessionsEnded, Some(newest.account), None, Some(client));
+        .await;
+    match ended {
+        // Those that are too many may all have expired.
+        Ok(ended) if ended.is_empty() => {}
+        Ok(ended) => {
+            auth.ended(&ended);
+            record(Event::SessionsEnded, Some(newest.account), None, Some(client));
+        }
+        Err(error) => tracing::warn!(account = %newest.account, %error, "the sessions that are too many go on"),
     }
-    Ok(())
 }
 
 /// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,

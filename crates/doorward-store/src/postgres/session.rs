@@ -87,8 +87,8 @@ const END_ALL: &str = "WITH gone AS ( \
      SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
-const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 \
-     ORDER BY id = $2 DESC, expires_at > $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
+const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND id <> $2 ORDER BY expires_at > $3, used_at, id \
+     LIMIT GREATEST(0, LEAST((SELECT count(*) FROM sessions WHERE account = $1) - $4, $5))";
 const FORGET: &str = "DELETE FROM sessions WHERE id = ANY ($1) AND expires_at <= $2";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
@@ -177,8 +177,9 @@ pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<Ende
     row::all(&rows, ending)
 }
 
-/// Ends all sessions of the account but `limit`: those that were used last are kept, and `newest`. Those that have expired
-/// are the first to go, and are forgotten.
+/// Ends what the account has more than `limit` sessions: first those that have expired, which are forgotten, then those
+/// that were used last the longest ago, `newest` in no case. Two that do so for one account take turns: each keeps its own
+/// newest, and both could end the other's. Nothing that comes after this in the transaction may wait for anybody.
 pub(super) async fn end_excess(
     link: &Link,
     account: AccountId,
@@ -186,8 +187,9 @@ pub(super) async fn end_excess(
     limit: usize,
     at: Timestamp,
 ) -> Result<Vec<EndedSession>, Fault> {
-    let (most, kept) = (row::limit(MAX_EXCESS), row::limit(limit));
-    let rows = link.rows(EXCESS, &[&account.0, &newest.0, &at.0, &most, &kept]).await?;
+    lock_account(link, account).await?;
+    let (kept, most) = (row::limit(limit), row::limit(MAX_EXCESS));
+    let rows = link.rows(EXCESS, &[&account.0, &newest.0, &at.0, &kept, &most]).await?;
     let excess: Vec<Uuid> = row::all(&rows, |row| Ok(row.try_get(0)?))?;
     let wanted = |id: &Uuid| Wanted {
         session: SessionId(*id),
@@ -195,8 +197,9 @@ pub(super) async fn end_excess(
         at,
     };
     let wanted: Vec<Wanted> = excess.iter().map(wanted).collect();
-    let ended = end_many(link, &wanted.iter().collect::<Vec<_>>()).await?;
     link.execute(FORGET, &[&excess, &at.0]).await?;
+    let mut ended = end_many(link, &wanted.iter().collect::<Vec<_>>()).await?;
+    ended.sort_unstable_by_key(|ended| ended.sequence);
     Ok(ended)
 }
 

@@ -184,7 +184,7 @@ impl Store for Postgres {
         at: Timestamp,
     ) -> Result<Vec<EndedSession>> {
         let ended = self
-            .write(|link| async move { session::end_excess(&link, account, newest, limit, at).await })
+            .transaction(|link| async move { Ok(session::end_excess(&link, account, newest, limit, at).await?) })
             .await?;
         self.tell_if(!ended.is_empty()).await;
         Ok(ended)

@@ -47,8 +47,8 @@ const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINC
      random() & 9007199254740991";
 // Answered from the index, from where the session that was just opened stands in it.
 const HAS_MORE: &str = "SELECT 1 FROM sessions WHERE account = $1 LIMIT 1 OFFSET $2";
-const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 \
-     ORDER BY id = $2 DESC, expires_at > $3 DESC, used_at DESC, id DESC LIMIT $4 OFFSET $5";
+const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND id <> $2 ORDER BY expires_at > $3, used_at, id \
+     LIMIT max(0, min((SELECT count(*) FROM sessions WHERE account = $1) - $4, $5))";
 const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) VALUES ($1, $2, $3, $4)";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
@@ -165,8 +165,8 @@ pub(super) fn end_all(
     living.map(|removed| remember(connection, removed)).collect()
 }
 
-/// Ends all sessions of the account but `limit`: those that were used last are kept, and `newest`. Those that have expired
-/// are the first to go, and are forgotten.
+/// Ends what the account has more than `limit` sessions: first those that have expired, which are forgotten, then those
+/// that were used last the longest ago, `newest` in no case.
 pub(super) fn end_excess(
     connection: &Connection,
     account: AccountId,
@@ -178,8 +178,8 @@ pub(super) fn end_excess(
         account.0.as_bytes(),
         newest.0.as_bytes(),
         at.0,
-        sql_limit(MAX_EXCESS),
         sql_limit(limit),
+        sql_limit(MAX_EXCESS),
     ];
     let mut statement = connection.prepare_cached(EXCESS)?;
     let excess = statement.query_map(row, id)?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -278,3 +278,23 @@ async fn no_login_outruns_the_deletion_of_its_account() {
     })
     .await;
 }
+
+/// Each login that passes the limit keeps its own session, and may end those of the others. Both of two must not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_logins_where_one_session_is_allowed_one_stays() {
+    let db = fresh().await;
+    for round in 0..ROUNDS {
+        let ann = register(&*db, &db.realm, &format!("ann{round}@example.com")).await.id;
+        let mut logins = JoinSet::new();
+        for _ in 0..8 {
+            let (store, new) = (Arc::clone(&db.store), session(ann));
+            logins.spawn(async move {
+                let newest = new.session.id;
+                store.open_session(new, &first_hash(), 1).await.unwrap();
+                store.end_excess_sessions(ann, newest, 1, NOW).await.unwrap().len()
+            });
+        }
+        let ended: usize = logins.join_all().await.into_iter().sum();
+        assert_eq!((ended, living(&*db, ann).await.len()), (7, 1), "round {round}");
+    }
+}

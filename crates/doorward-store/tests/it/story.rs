@@ -15,6 +15,8 @@ mod keys;
 mod passwords;
 #[path = "story/refresh.rs"]
 mod refresh;
+#[path = "story/session_limit.rs"]
+mod session_limit;
 #[path = "story/sessions.rs"]
 mod sessions;
 #[path = "story/status_list.rs"]

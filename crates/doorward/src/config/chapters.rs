@@ -336,9 +336,10 @@ pub(super) const LIMITS: &[Setting] = &[
             most: 100_000,
         },
         about: "How many sessions an account may have. A login beyond that ends those that were opened, renewed or \
-                refreshed last the longest ago, a tenth of this number at once, but 1,000 at most. Two logins at the \
-                same time may pass it by one. A session that nobody logs out of counts until it expires, and whoever \
-                logs in for each request has one for each. A login counts them: 0.03 ms for each thousand.",
+                refreshed last the longest ago, a tenth of this number at once, but 1,000 at most. Logins at the same \
+                time may all pass it together; the next one mends that. A session that nobody logs out of counts \
+                until it expires, and whoever logs in for each request has one for each. A login counts them: 0.03 ms \
+                for each thousand.",
     },
     Setting {
         name: "body_timeout",

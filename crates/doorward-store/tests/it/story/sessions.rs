@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use doorward_core::account::AccountId;
 use doorward_core::random;
 use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
-use doorward_core::store::Opened;
 
 use super::super::engine::fresh;
 use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, open, register, session, sign_in, sorted};
@@ -21,63 +20,6 @@ async fn a_session_opens_only_for_the_password_that_was_checked() {
     assert!(living(&*db, ann).await.is_empty());
     assert!(open(&*db, session(ann), &first_hash()).await);
     assert_eq!(living(&*db, ann).await.len(), 1);
-}
-
-#[tokio::test]
-async fn of_too_many_sessions_those_that_were_used_last_stay() {
-    let db = fresh().await;
-    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    let bob = register(&*db, &db.realm, "bob@example.com").await.id;
-    let other = sign_in(&*db, bob).await;
-    let open = async |expected| {
-        let new = session(ann);
-        let id = new.session.id;
-        assert_eq!(db.open_session(new, &first_hash(), 3).await.unwrap(), expected);
-        id
-    };
-    let (a, b) = (open(Opened::Done).await, open(Opened::Done).await);
-    let (c, newest) = (open(Opened::Done).await, open(Opened::OverLimit).await);
-    for (id, at) in [(b, 1), (a, 2), (c, 3)] {
-        db.extend_session(id, later(HOUR), NOW, later(at))
-            .await
-            .unwrap()
-            .unwrap();
-    }
-    let end = async |limit, at| db.end_excess_sessions(ann, newest, limit, later(at)).await.unwrap();
-    let mut expected = [a, b];
-    expected.sort_by_key(|id| id.0);
-    let ended = end(2, 4).await;
-    assert_eq!(sorted(&ended), expected);
-    assert_eq!(
-        living(&*db, ann).await,
-        [c, newest],
-        "the newest, though it was used first"
-    );
-    assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), expected);
-    assert!(end(2, 4).await.is_empty(), "there are no more");
-    assert_eq!(living(&*db, bob).await, [other], "somebody else's go on");
-}
-
-#[tokio::test]
-async fn of_too_many_sessions_the_expired_go_first_and_are_forgotten() {
-    let db = fresh().await;
-    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    let (dead, lives) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
-    let newest = sign_in(&*db, ann).await;
-    // The one that has expired was used last.
-    for (id, until, at) in [(newest, 2 * HOUR, 0), (lives, 2 * HOUR, 1), (dead, HOUR, 2)] {
-        let extended = db.extend_session(id, later(until), NOW, later(at)).await;
-        assert!(extended.unwrap().is_some());
-    }
-    let at = later(HOUR);
-    let ended = db.end_excess_sessions(ann, newest, 2, at).await.unwrap();
-    assert!(ended.is_empty(), "nobody has to be told of it");
-    let listed = db.list_sessions(ann, at, 10).await.unwrap();
-    assert_eq!(
-        listed.iter().map(|session| session.id).collect::<Vec<_>>(),
-        [lives, newest]
-    );
-    assert_eq!(db.purge_sessions(at, 10).await.unwrap(), 0, "it is no row any more");
 }
 
 #[tokio::test]
