@@ -67,6 +67,9 @@ impl Auth {
             let Some(ended) = place.followed_in(&read) else {
                 tracing::warn!(%place, "the ending read last is gone from the database: all are read again");
                 mirror.start_over();
+                if let Some(lists) = &self.status_lists {
+                    lists.start_over().await;
+                }
                 starts += 1;
                 if starts == STARTS {
                     return Err(Error::unavailable("the ended sessions were others at every look"));

@@ -80,6 +80,13 @@ impl StatusLists {
         }
     }
 
+    /// Gives nothing more away of what was reserved: the database does not know of it any more, and may let others have
+    /// it.
+    pub(crate) async fn start_over(&self) {
+        *self.block.lock().await = 0..0;
+        self.reserved.store(0, Ordering::SeqCst);
+    }
+
     fn uri(&self, list: i64) -> String {
         format!("{}/v1/status-lists/{list}", self.policy.public_url)
     }

@@ -106,3 +106,58 @@ fn a_node_finds_out_that_the_database_went_back_in_time() {
     log_out(&other, &tokens[5]);
     assert_eq!(events.ended(1), [(sid(&claims(&tokens[5])), 4)]);
 }
+
+/// Opens an account and a session, on a node whose connections may be those of a server that is gone; the place of the
+/// session in the status lists.
+fn place_of_new(node: &Server, email: &str) -> u64 {
+    let body = json!({"email": email, "password": "ann-pass-phrase-1"});
+    let send = |path| {
+        loop {
+            let answer = Request::post(path, &body).send(node.address);
+            match answer.status {
+                201 | 202 => return answer,
+                503 => {}
+                _ => panic!("{answer}"),
+            }
+        }
+    };
+    send("/v1/accounts");
+    let token = send("/v1/sessions").member("access_token");
+    claims(&token)["status"]["status_list"]["idx"].as_u64().unwrap()
+}
+
+/// Who has reserved places that the database does not know of any more shares them with whoever reserves next.
+#[test]
+fn no_place_in_a_status_list_is_given_out_again_after_the_database_went_back_in_time() {
+    let postgres = server::Server::start();
+    postgres.sql("postgres", "CREATE DATABASE main");
+    let start = || {
+        Setup::new()
+            .setting("database", &postgres.url("main").to_string())
+            .setting("public_url", "https://login.example.com")
+            .setting("status_list", "true")
+            .setting("throttle", "false")
+            .start()
+    };
+    let node = start();
+    let shop = Service::add(node.setup());
+    postgres.control("stop");
+    in_folder(&postgres, "cp -a data backup");
+    postgres.control("start");
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-phrase-1"});
+    assert_eq!(place_of_new(&node, "ann@example.com"), 0);
+    let token = Request::post("/v1/sessions", &body).send(node.address);
+    log_out(&node, &token.member("access_token"));
+
+    postgres.control("stop");
+    in_folder(&postgres, "rm -r data && mv backup data");
+    postgres.control("start");
+    let other = start();
+    assert_eq!(place_of_new(&other, "bob@example.com"), 0);
+    // Until it has found out and speaks for the database again.
+    let mut events = shop.follow(node.address, None);
+    events.wait_for("fresh");
+    while shop.page(node.address, "").status != 200 {}
+    let place = place_of_new(&node, "cat@example.com");
+    assert!(place >= 1024, "{place} is of the block that the other one has");
+}
