@@ -4,7 +4,7 @@
 //! much these may have put in before. And when the line is as long as it may be, a newcomer is refused only if nobody
 //! has more in it; otherwise the newest job of whoever has most gives way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -42,9 +42,16 @@ pub(super) enum Refused {
     Late,
 }
 
+/// Where a job waits: in its network and account.
+type Path = (Option<IpAddr>, (u64, ()));
+
 /// Jobs that wait, and what is known of those being done.
 pub(super) struct Line<T> {
     waiting: Turns<Option<IpAddr>, Turns<u64, VecDeque<Waiting<T>>>>,
+    /// Since when they wait and where, in the order in which they came.
+    by_age: BTreeMap<u64, (Duration, Path)>,
+    /// How many have come.
+    came: u64,
     /// What those that wait are estimated to take together.
     work_waiting: Duration,
     /// What those being done were estimated to take together.
@@ -56,6 +63,8 @@ pub(super) struct Line<T> {
 }
 
 struct Waiting<T> {
+    /// Its place in `by_age`.
+    number: u64,
     job: T,
     takes: Duration,
     since: Duration,
@@ -77,6 +86,8 @@ impl<T> Line<T> {
     pub(super) fn new(threads: u32, limit: Duration) -> Self {
         Self {
             waiting: Turns::default(),
+            by_age: BTreeMap::new(),
+            came: 0,
             work_waiting: Duration::ZERO,
             work_running: Duration::ZERO,
             threads: threads.max(1),
@@ -97,7 +108,7 @@ impl<T> Line<T> {
         let mut gave_way = Vec::new();
         while self.is_full() {
             let Some(out) = self.waiting.give_way(path) else { break };
-            self.work_waiting = self.work_waiting.saturating_sub(out.takes);
+            self.left(&out);
             gave_way.push(out.job);
         }
         if gave_way.is_empty() && self.is_full() {
@@ -110,15 +121,30 @@ impl<T> Line<T> {
             };
             return Err((reason, job));
         }
-        let since = now;
+        let (number, since) = (self.came, now);
+        self.came += 1;
+        self.by_age.insert(number, (since, path));
         self.work_waiting = self.work_waiting.saturating_add(takes);
-        self.waiting.push(path, Waiting { job, takes, since });
+        let job = Waiting {
+            number,
+            job,
+            takes,
+            since,
+        };
+        self.waiting.push(path, job);
         Ok(gave_way)
     }
 
-    /// The next job, for a thread that has none.
+    /// The next job, for a thread that has none. Whoever has waited longer than anybody shall comes first, to be told so,
+    /// and does not use up a turn: those with many jobs in the line are behind everybody who comes later.
     pub(super) fn take(&mut self, now: Duration) -> Option<Taken<T>> {
-        let taken = self.pop(now)?;
+        let oldest = self.by_age.first_key_value().map(|(_, oldest)| *oldest);
+        let overdue = oldest.filter(|(since, _)| self.is_late(*since, now));
+        let next = match overdue {
+            Some((_, path)) => self.waiting.pop_at(path),
+            None => self.waiting.pop(),
+        };
+        let taken = self.begun(next?, now);
         self.idle = self.idle.saturating_sub(1);
         Some(taken)
     }
@@ -127,24 +153,33 @@ impl<T> Line<T> {
     /// do it at the same time.
     pub(super) fn take_second(&mut self, now: Duration, fits: impl FnOnce(&T) -> bool) -> Option<Taken<T>> {
         let next = self.waiting.next().filter(|_| self.idle == 0)?;
-        let is_late = now.saturating_sub(next.since) > self.limit.saturating_add(LENIENCE);
-        if is_late || !fits(&next.job) {
+        if self.is_late(next.since, now) || !fits(&next.job) {
             return None;
         }
-        self.pop(now)
+        let next = self.waiting.pop()?;
+        Some(self.begun(next, now))
     }
 
-    fn pop(&mut self, now: Duration) -> Option<Taken<T>> {
-        let Waiting { job, takes, since } = self.waiting.pop()?;
-        self.work_waiting = self.work_waiting.saturating_sub(takes);
-        self.work_running = self.work_running.saturating_add(takes);
-        let waited = now.saturating_sub(since);
-        Some(Taken {
-            job,
-            takes,
-            waited,
-            is_late: waited > self.limit.saturating_add(LENIENCE),
-        })
+    /// Whether a job that waits since then has waited longer than anybody shall.
+    fn is_late(&self, since: Duration, now: Duration) -> bool {
+        now.saturating_sub(since) > self.limit.saturating_add(LENIENCE)
+    }
+
+    /// It is no more in the line.
+    fn left(&mut self, out: &Waiting<T>) {
+        self.by_age.remove(&out.number);
+        self.work_waiting = self.work_waiting.saturating_sub(out.takes);
+    }
+
+    fn begun(&mut self, next: Waiting<T>, now: Duration) -> Taken<T> {
+        self.left(&next);
+        self.work_running = self.work_running.saturating_add(next.takes);
+        Taken {
+            is_late: self.is_late(next.since, now),
+            job: next.job,
+            takes: next.takes,
+            waited: now.saturating_sub(next.since),
+        }
     }
 
     /// A thread has done what it took, one job or two, and is without one again.

@@ -23,6 +23,8 @@ pub(super) trait Class: Default {
     fn next(&self) -> Option<&Self::Item>;
     /// Takes the thing whose turn it is.
     fn pop(&mut self) -> Option<Self::Item>;
+    /// Takes the oldest thing on this path, which is nobody's turn.
+    fn pop_at(&mut self, path: Self::Path) -> Option<Self::Item>;
     /// Takes the newest thing of whoever has most.
     fn pop_of_largest(&mut self) -> Option<Self::Item>;
     /// Takes out what has to give way to a newcomer on this path: the newest thing of whoever has most, if that stays
@@ -52,6 +54,10 @@ impl<T> Class for VecDeque<T> {
     }
 
     fn pop(&mut self) -> Option<T> {
+        self.pop_front()
+    }
+
+    fn pop_at(&mut self, (): ()) -> Option<T> {
         self.pop_front()
     }
 
@@ -163,6 +169,11 @@ impl<K: Copy + Eq + Hash, C: Class> Class for Turns<K, C> {
     fn pop(&mut self) -> Option<C::Item> {
         let (ticket, _) = self.order.first_key_value()?;
         self.take(*ticket, true, C::pop)
+    }
+
+    fn pop_at(&mut self, (key, rest): Self::Path) -> Option<C::Item> {
+        let ticket = self.classes.get(&key)?.0;
+        self.take(ticket, false, |class| class.pop_at(rest))
     }
 
     fn pop_of_largest(&mut self) -> Option<C::Item> {

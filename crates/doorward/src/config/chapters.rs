@@ -215,7 +215,8 @@ pub(super) const PASSWORDS: &[Setting] = &[
                 taken lately, is answered \"busy\" at once, with the time after which there is a place. Networks \
                 (IPv4: one address, IPv6: one /64) take turns, and within a network accounts do; when the line is as \
                 long as it may be, the newest password of whoever has most in it gives way to somebody who has less. \
-                `0s` refuses whoever finds no thread free.",
+                Whoever has waited a second longer all the same, for hashes became slower or others went first, is \
+                answered \"busy\" then. `0s` refuses whoever finds no thread free.",
     },
     Setting {
         name: "password_long",

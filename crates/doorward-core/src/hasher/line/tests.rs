@@ -206,7 +206,7 @@ proptest! {
     #[test]
     fn everybody_is_done_or_told(steps in prop::collection::vec((0u32..4, 0u64..3, 0u64..400, any::<bool>()), 0..200)) {
         let mut line = Line::new(2, SECOND);
-        let (mut inside, mut running) = (std::collections::BTreeMap::new(), Vec::new());
+        let (mut inside, mut running) = (BTreeMap::new(), Vec::new());
         for (job, (network, name, millis, come)) in (0..).zip(steps) {
             if come {
                 let takes = Duration::from_millis(millis);
@@ -229,4 +229,29 @@ proptest! {
             prop_assert_eq!(line.work_running, running.iter().sum::<Duration>());
         }
     }
+}
+
+/// Somebody with one job goes before those with many, and these must not be told only when it is their turn.
+#[test]
+fn whoever_has_waited_too_long_is_told_first_and_uses_up_no_turn() {
+    let mut line = Line::new(1, SECOND);
+    let (crowd, late) = (caller(1, 1), SECOND + LENIENCE + MS);
+    for job in 0..3 {
+        line.push(crowd, job, MS, Duration::ZERO).unwrap();
+    }
+    line.push(crowd, 3, MS, SECOND).unwrap();
+    for job in 10..12 {
+        line.push(caller(job, 1), job, MS, SECOND).unwrap();
+    }
+    let mut take = |now| {
+        let taken = line.take(now).unwrap();
+        line.done(taken.takes);
+        (taken.job, taken.is_late)
+    };
+    assert_eq!(take(Duration::ZERO), (0, false));
+    // It is the turn of others.
+    assert_eq!([take(late), take(late)], [(1, true), (2, true)]);
+    assert_eq!([take(late), take(late)], [(10, false), (11, false)]);
+    assert_eq!(take(late), (3, false));
+    assert!(line.take(late).is_none() && line.by_age.is_empty() && line.work().is_zero());
 }
