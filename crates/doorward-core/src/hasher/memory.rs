@@ -27,7 +27,7 @@ pub(super) struct Argon2Cost {
 
 impl Argon2Cost {
     /// What new hashes are made with.
-    pub(super) fn latest(m_kib: u32, t: u32, p: u32) -> Self {
+    pub(super) const fn latest(m_kib: u32, t: u32, p: u32) -> Self {
         Self {
             algorithm: Algorithm::Argon2id,
             version: Version::V0x13,

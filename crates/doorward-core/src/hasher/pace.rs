@@ -11,6 +11,10 @@ use super::pairing::Pairing;
 /// How much of a new measurement goes into the average, as one part of this many: the last dozen hashes decide.
 const WEIGHT: f64 = 8.0;
 
+/// How many times the average a measurement counts at most. A process that was stopped for a minute in the middle of a
+/// hash would have hashes take seconds by the average, and refuse everybody until it has forgotten that.
+const MOST: f64 = 4.0;
+
 /// What there is to do for a job, as far as its time is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
@@ -88,7 +92,7 @@ impl Pace {
             return;
         };
         let (average, units) = self.of(work);
-        let nanos = took.as_secs_f64() * 1e9 / units;
+        let nanos = (took.as_secs_f64() * 1e9 / units).min(average.nanos * MOST);
         if average.measured {
             average.nanos += (nanos - average.nanos) / WEIGHT;
         } else {
@@ -153,12 +157,31 @@ mod tests {
         let mut pace = Pace::unmeasured(1);
         let work = argon2(1000, 1, 1);
         pace.learn(work, one_in(MS));
-        pace.learn(work, one_in(9 * MS));
-        assert_eq!(pace.estimate(work), 2 * MS);
+        pace.learn(work, one_in(3 * MS));
+        assert_eq!(pace.estimate(work), MS + MS / 4);
         for _ in 0..100 {
             pace.learn(work, one_in(5 * MS));
         }
         let off = pace.estimate(work).abs_diff(5 * MS);
         assert!(off < MS / 100, "{off:?}");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_does_not_take_its_hashes_for_slow() {
+        let mut pace = Pace::unmeasured(1);
+        let work = argon2(1000, 1, 1);
+        let before = pace.estimate(work);
+        pace.learn(work, one_in(3600 * 1000 * MS));
+        assert_eq!(pace.estimate(work), 4 * before, "also where it was the first");
+        for _ in 0..100 {
+            pace.learn(work, one_in(MS));
+        }
+        pace.learn(work, one_in(3600 * 1000 * MS));
+        assert!(pace.estimate(work) < 2 * MS, "{:?}", pace.estimate(work));
+        for _ in 0..100 {
+            pace.learn(work, one_in(1000 * MS));
+        }
+        let off = pace.estimate(work).abs_diff(1000 * MS);
+        assert!(off < 10 * MS, "what stays slow is learned: {off:?}");
     }
 }

@@ -123,9 +123,11 @@ mod tests {
 
     const CALLER: Caller = Caller { network: None, name: 0 };
 
+    /// What takes 118 ms until it is measured.
+    const WORK: Work = Work::Argon2(Argon2Cost::latest(262_144, 1, 1));
+
     fn push(queue: &Queue<u8>, job: u8) -> bool {
-        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
-        queue.push(CALLER, work, job).jobs.is_empty()
+        queue.push(CALLER, WORK, job).jobs.is_empty()
     }
 
     fn take(queue: &Queue<u8>) -> Option<u8> {
@@ -137,11 +139,10 @@ mod tests {
         let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
         assert!(push(&queue, 0));
         let taken = queue.take().unwrap();
-        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
         let (took, used) = (Duration::from_millis(400), Duration::from_millis(300));
-        queue.done(taken.takes, work, Effort { did: 1, took, used });
+        queue.done(taken.takes, WORK, Effort { did: 1, took, used });
         assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
-        let refused = queue.push(CALLER, work, 4);
+        let refused = queue.push(CALLER, WORK, 4);
         assert_eq!(refused.jobs, [(Refused::Share, 4)]);
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         assert_eq!(queue.waiting(), 3);
@@ -149,7 +150,6 @@ mod tests {
 
     #[test]
     fn a_second_job_is_taken_where_two_at_once_take_less_time() {
-        let work = Work::Argon2(Argon2Cost::latest(1024, 1, 1));
         let pairs_of = |alone, both| {
             let queue = Queue::new(1, Duration::from_secs(60), Clock::manual(Timestamp(0)));
             let (mut pairs, mut did) = (0, 0);
@@ -162,7 +162,7 @@ mod tests {
                 let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
                 let (jobs, used) = if second.is_some() { (2, both) } else { (1, alone) };
                 let (took, used) = (Duration::from_secs(1), Duration::from_millis(used));
-                queue.done(takes, work, Effort { did: jobs, took, used });
+                queue.done(takes, WORK, Effort { did: jobs, took, used });
                 did += jobs;
                 pairs += jobs / 2;
             }
