@@ -204,8 +204,8 @@ impl Hasher {
     /// can be told from an unknown account until its owner logs in and it is replaced.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait would be too long, or has become so; the permit is given back then.
-    /// [`Error::Internal`] when memory is not to be had.
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Internal`] when memory is not to be
+    /// had. The password was not tested then, and the permit is given back.
     pub async fn verify(
         &self,
         caller: Caller,
@@ -228,9 +228,7 @@ impl Hasher {
                 permit,
             }),
             Err(error) => {
-                if let Error::Busy { .. } = error {
-                    permit.unused();
-                }
+                permit.unused();
                 Err(error)
             }
         }

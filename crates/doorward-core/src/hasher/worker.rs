@@ -169,7 +169,11 @@ impl Worker {
             self.tally.refuse(Refused::Late);
             first.job.turn_away(queue.retry_after());
             queue.done(first.takes, work, Effort::default());
-            return Some(Effort::default());
+            // Where nothing but the waking up took so long this thread has to be rescued as well.
+            return Some(Effort {
+                took: woken,
+                ..Effort::default()
+            });
         }
         let second = self.second(work, queue);
         let effort = self.work_on(queue, work, first, second);
@@ -245,10 +249,13 @@ impl Worker {
             {
                 let cost = first.hash.cost;
                 let hashed = self.memory.argon2_pair(cost, [first.argon2(), second.argon2()]);
-                let failure = hashed.as_ref().err().map(ToString::to_string);
+                if hashed.is_err() {
+                    // There may be memory for one.
+                    return [first, second].into_iter().for_each(|task| self.run_task(task));
+                }
                 self.tally.paired.fetch_add(2, Ordering::Relaxed);
-                self.finish(first, hashed);
-                self.finish(second, failure.map_or(Ok(()), |failure| Err(Error::internal(failure))));
+                self.finish(first, Ok(()));
+                self.finish(second, Ok(()));
             }
             tasks => <[_; 2]>::from(tasks)
                 .into_iter()
