@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::account::{Account, AccountId};
 use crate::auth::{Auth, Authentication, Grant};
+use crate::hasher::Caller;
 use crate::identifier::IdentifierKind;
+use crate::presence::Presence;
 use crate::realm::Realm;
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{Client, Session};
@@ -157,6 +159,15 @@ pub struct Call<'a> {
     pub inputs: Inputs,
     /// Who calls.
     pub client: Client,
+    /// Whether they still wait for the answer.
+    pub presence: Presence,
+}
+
+impl Call<'_> {
+    /// Whose turn in the line before the hash threads a password of this call is.
+    pub(crate) fn in_line(&self, auth: &Auth, name: &str) -> Caller {
+        auth.hasher.caller(self.client.address, name, &self.presence)
+    }
 }
 
 /// How an action ended.
@@ -266,7 +277,7 @@ async fn confirm_password(
     let verdict = auth
         .check_password(
             Subject::Account(account.id),
-            (&call.client, &account.id.to_string()),
+            (call.client.address, &call.in_line(auth, &account.id.to_string())),
             &password,
             Some(&hash),
         )

@@ -3,6 +3,7 @@
 //! What each action does is in `action/*.rs`; here is what several of them share. The surprise: there is one
 //! way from a typed password to a yes, `Auth::check_password`, and it passes the throttle.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::account::{Account, AccountId};
 use crate::action::{Claims, IssuedToken};
 use crate::client::Clients;
 use crate::feed::Turns;
-use crate::hasher::{Hasher, Verdict};
+use crate::hasher::{Caller, Hasher, Verdict};
 use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
 use crate::realm::Realm;
@@ -297,12 +298,11 @@ impl Auth {
     pub(crate) async fn check_password(
         &self,
         subject: Subject,
-        (client, name): (&Client, &str),
+        (address, caller): (Option<IpAddr>, &Caller),
         password: &Secret,
         against: Option<&PasswordHash>,
     ) -> Result<Verdict> {
-        let permit = self.throttle.permit(subject, client.address)?;
-        let caller = self.hasher.caller(client.address, name);
+        let permit = self.throttle.permit(subject, address)?;
         self.hasher.verify(caller, permit, password, against).await
     }
 

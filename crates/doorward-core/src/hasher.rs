@@ -15,12 +15,15 @@ use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
 use self::answers::{Answers, Reply};
+use self::job::Job;
+use self::line::Whose;
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
 use self::rescuer::{Place, Turn};
 use self::stored::Ceiling;
-use self::worker::{Job, Worker};
+use self::worker::Worker;
 use crate::password::{PasswordPolicy, Weakness};
+use crate::presence::Presence;
 use crate::secret::{PasswordHash, Secret};
 use crate::throttle::{Permit, network};
 use crate::{Clock, Error, Result, SetupError};
@@ -28,6 +31,7 @@ use crate::{Clock, Error, Result, SetupError};
 mod answers;
 mod bcrypt_hash;
 mod config;
+mod job;
 mod line;
 mod memory;
 mod metrics;
@@ -42,7 +46,6 @@ mod turns;
 mod worker;
 
 pub use config::{HasherConfig, Scheme};
-pub use line::Caller;
 pub use metrics::{HasherMetrics, Histogram};
 
 #[cfg(test)]
@@ -93,6 +96,13 @@ pub struct Verdict {
     pub outdated: bool,
     /// To be settled by the caller, who alone knows whether the attempt succeeded.
     pub permit: Permit,
+}
+
+/// Who wants something of the pool.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    whose: Whose,
+    presence: Presence,
 }
 
 /// The pool. Dropping it does the jobs that wait, then ends its threads: it blocks for as long as they take.
@@ -174,21 +184,25 @@ impl Hasher {
     }
 
     /// Whose turn a job is: that of an address, and within it of whatever the caller goes by. `name` is what was typed
-    /// and not what was found, so that an account that does not exist waits as one that does.
-    pub fn caller(&self, address: Option<IpAddr>, name: &str) -> Caller {
+    /// and not what was found, so that an account that does not exist waits as one that does. A job whose turn comes when
+    /// the caller has gone is not done.
+    pub fn caller(&self, address: Option<IpAddr>, name: &str, presence: &Presence) -> Caller {
         Caller {
-            network: address.map(network),
-            name: self.names.hash_one(name),
+            whose: Whose {
+                network: address.map(network),
+                name: self.names.hash_one(name),
+            },
+            presence: presence.clone(),
         }
     }
 
     /// Hashes a new password, as [`crate::password::typed`] made it.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Internal`] when the password is one
-    /// that [`Hasher::refuses`], or memory or random bytes are not to be had.
-    pub async fn hash(&self, caller: Caller, password: &Secret) -> Result<PasswordHash> {
-        let (answer, hashed) = Reply::channel();
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has gone.
+    /// [`Error::Internal`] when the password is one that [`Hasher::refuses`], or memory or random bytes are not to be had.
+    pub async fn hash(&self, caller: &Caller, password: &Secret) -> Result<PasswordHash> {
+        let (answer, hashed) = Reply::channel(&caller.presence);
         let job = Job::Hash {
             password: password.clone(),
             answer,
@@ -204,16 +218,16 @@ impl Hasher {
     /// can be told from an unknown account until its owner logs in and it is replaced.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Internal`] when memory is not to be
-    /// had. The password was not tested then, and the permit is given back.
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has gone.
+    /// [`Error::Internal`] when memory is not to be had. The password was not tested then, and the permit is given back.
     pub async fn verify(
         &self,
-        caller: Caller,
+        caller: &Caller,
         permit: Permit,
         password: &Secret,
         against: Option<&PasswordHash>,
     ) -> Result<Verdict> {
-        let (answer, checked) = Reply::channel();
+        let (answer, checked) = Reply::channel(&caller.presence);
         let job = Job::Verify {
             password: password.clone(),
             against: against.cloned(),
@@ -238,15 +252,15 @@ impl Hasher {
     /// milliseconds, so it is made where hashes are.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait would be too long, or has become so.
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has gone.
     pub async fn weakness(
         &self,
-        caller: Caller,
+        caller: &Caller,
         policy: &Arc<PasswordPolicy>,
         password: &str,
         context: Vec<String>,
     ) -> Result<Option<Weakness>> {
-        let (answer, weakness) = Reply::channel();
+        let (answer, weakness) = Reply::channel(&caller.presence);
         let job = Job::Estimate {
             policy: Arc::clone(policy),
             password: Secret::new(password.to_owned()),
@@ -282,12 +296,12 @@ impl Hasher {
     }
 
     /// Puts a job in the line. Whoever is turned away, this job or others, is answered at once.
-    fn enqueue(&self, caller: Caller, job: Job) {
+    fn enqueue(&self, caller: &Caller, job: Job) {
         let work = job.work(self.scheme, &self.ceiling);
-        let TurnedAway { jobs, retry_after } = self.queue.push(caller, work, job);
+        let TurnedAway { jobs, retry_after } = self.queue.push(caller.whose, work, job);
         for (reason, job) in jobs {
             self.tally.refuse(reason);
-            job.turn_away(retry_after);
+            job.turn_away(Error::Busy { retry_after });
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod introspection;
 pub mod key;
 mod operator;
 pub mod password;
+pub mod presence;
 pub mod random;
 pub mod realm;
 pub mod refresh;

@@ -8,7 +8,9 @@ use crate::account::{Account, AccountId, Profile};
 use crate::audit::{Event, record, record_client};
 use crate::client::{Client, ClientId, ClientSecret};
 use crate::identifier::Canonical;
+use crate::presence::Presence;
 use crate::realm::Realm;
+use crate::secret::PasswordHash;
 use crate::secret::Secret;
 use crate::session::EndedSession;
 use crate::store::{NewAccount, Written};
@@ -18,12 +20,17 @@ use crate::{Auth, Result, random};
 const OPERATOR: &str = "operator";
 
 impl Auth {
+    async fn hash_for_operator(&self, password: &Secret) -> Result<PasswordHash> {
+        let caller = self.hasher.caller(None, OPERATOR, &Presence::ALWAYS);
+        self.hasher.hash(&caller, password).await
+    }
+
     /// Makes an account. `None` when an identifier belongs to another one.
     ///
     /// # Errors
     /// When the store cannot answer or the hash pool is full.
     pub async fn add_account(&self, realm: &Realm, profile: Profile, password: &Secret) -> Result<Option<Account>> {
-        let password_hash = self.hasher.hash(self.hasher.caller(None, OPERATOR), password).await?;
+        let password_hash = self.hash_for_operator(password).await?;
         let created_at = self.clock.now();
         let new = NewAccount {
             id: AccountId(random::uuid(created_at)?),
@@ -87,7 +94,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer or the hash pool is full.
     pub async fn reset_password(&self, id: AccountId, password: &Secret) -> Result<bool> {
-        let hash = self.hasher.hash(self.hasher.caller(None, OPERATOR), password).await?;
+        let hash = self.hash_for_operator(password).await?;
         let ended = self
             .store
             .replace_password(id, None, hash, None, self.clock.now())

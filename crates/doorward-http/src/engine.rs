@@ -2,7 +2,8 @@
 //!
 //! Find the route, read the body, try the rules, run the action, word the outcome: one function each, the same
 //! for every route of every contract. The surprise: actions that change something run in a task of their own,
-//! so that a client that hangs up cannot leave one half done.
+//! so that a client that hangs up cannot leave one half done. What has not begun when it hangs up is not begun
+//! ([`doorward_core::presence`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use doorward_core::action::{Call, Outcome};
+use doorward_core::presence::Presence;
 use doorward_core::session::Client;
 use doorward_core::{Auth, Error, SetupError};
 use serde_json::Value;
@@ -227,6 +229,7 @@ impl Engine {
     ) -> Result<Outcome, Error> {
         let (auth, action) = (Arc::clone(&self.auth), route.action);
         let (wants_token, reauthenticate) = (route.wants_token, route.reauthenticate);
+        let (_waits, presence) = Presence::of_one_who_waits();
         let run = async move {
             let call = Call {
                 realm: &mounted.realm,
@@ -236,6 +239,7 @@ impl Engine {
                 presented,
                 inputs,
                 client,
+                presence,
             };
             action.run(&auth, call).await
         };

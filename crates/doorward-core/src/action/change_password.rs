@@ -51,15 +51,15 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(confirmed) => confirmed,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
-    let caller = auth.hasher.caller(call.client.address, &account.id.to_string());
+    let caller = call.in_line(auth, &account.id.to_string());
     if let Some(fault) = call
         .inputs
-        .weakness(auth, caller, Input::NewPassword, Some(&account.profile))
+        .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
         .await?
     {
         return Ok(Outcome::invalid(vec![fault]));
     }
-    let new = auth.hasher.hash(caller, &new).await?;
+    let new = auth.hasher.hash(&caller, &new).await?;
     let keep = Some(verified.session);
     let replaced = auth
         .store

@@ -227,7 +227,7 @@ impl Inputs {
     pub(super) async fn weakness(
         &self,
         auth: &Auth,
-        caller: Caller,
+        caller: &Caller,
         input: Input,
         profile: Option<&Profile>,
     ) -> Result<Option<Fault>> {

@@ -72,6 +72,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         ));
     };
     let canonical = Canonical::of(identifier);
+    let caller = call.in_line(auth, canonical.as_str());
     for _ in 0..TRIES {
         let found = auth.store.account_by_identifier(call.realm.id, &canonical).await?;
         let subject = match &found {
@@ -79,7 +80,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => Subject::Unknown(call.realm.id, canonical.clone()),
         };
         let hash = found.as_ref().map(|(_, hash)| hash);
-        let from = (&call.client, canonical.as_str());
+        let from = (call.client.address, &caller);
         let verdict = auth.check_password(subject, from, &password, hash).await?;
         let Some((account, hash)) = found else {
             verdict.permit.failed();
@@ -101,10 +102,13 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             record(Event::LoginRefused, Some(account.id), None, Some(&call.client));
             return Ok(Outcome::of(OutcomeKind::Disabled));
         }
+        if call.presence.is_gone() {
+            // A session that nobody has the token of would stand in the way of others.
+            return Err(Error::unavailable("the caller has hung up"));
+        }
         if let Some(token) = open_session(auth, &call, &account, &hash).await? {
             if verdict.outdated {
-                let caller = auth.hasher.caller(call.client.address, canonical.as_str());
-                upgrade(auth, caller, &account, &password, &hash).await;
+                upgrade(auth, &caller, &account, &password, &hash).await;
             }
             return Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)));
         }
@@ -161,7 +165,7 @@ async fn end_excess(auth: &Auth, newest: &Session, client: &Client) {
 
 /// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,
 /// and the next login tries again.
-async fn upgrade(auth: &Auth, caller: Caller, account: &Account, password: &Secret, old: &PasswordHash) {
+async fn upgrade(auth: &Auth, caller: &Caller, account: &Account, password: &Secret, old: &PasswordHash) {
     if auth.hasher.refuses(password).is_some() {
         return;
     }

@@ -60,11 +60,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         return Err(Error::internal("a registration without a password passed the contract"));
     };
     let name = call.inputs.identifier().unwrap_or_default();
-    let caller = auth.hasher.caller(call.client.address, name);
-    if let Some(fault) = call.inputs.weakness(auth, caller, Input::Password, None).await? {
+    let caller = call.in_line(auth, name);
+    if let Some(fault) = call.inputs.weakness(auth, &caller, Input::Password, None).await? {
         return Ok(Outcome::invalid(vec![fault]));
     }
-    let password_hash = auth.hasher.hash(caller, &password).await?;
+    let password_hash = auth.hasher.hash(&caller, &password).await?;
     let now = auth.clock.now();
     let id = AccountId(random::uuid(now)?);
     let (session, refresh) = if call.wants_token {

@@ -81,17 +81,17 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => return Ok(Outcome::of(OutcomeKind::Gone)),
         }
     };
-    let caller = auth.hasher.caller(call.client.address, &account.id.to_string());
+    let caller = call.in_line(auth, &account.id.to_string());
     if let Some(fault) = call
         .inputs
-        .weakness(auth, caller, Input::NewPassword, Some(&account.profile))
+        .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
         .await?
     {
         return Ok(Outcome::invalid(vec![fault]));
     }
     // Hashed before anything is written, so that a busy pool leaves nothing half done.
     let new: Option<PasswordHash> = match call.inputs.password(Input::NewPassword) {
-        Some(new) => Some(auth.hasher.hash(caller, &new).await?),
+        Some(new) => Some(auth.hasher.hash(&caller, &new).await?),
         None => None,
     };
     let with_password = new.is_some();

@@ -11,6 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::presence::Presence;
+
 /// How many answers are handed over together. With more a log-in costs less, and the first of them waits for longer.
 const AT_ONCE: usize = 16;
 
@@ -21,21 +23,26 @@ const LONGEST: Duration = Duration::from_millis(40);
 /// Where an answer goes.
 pub(super) struct Reply<T> {
     to: oneshot::Sender<T>,
+    presence: Presence,
     /// The runtime whose task waits for it; none when the one who waits is on none.
     runtime: Option<Handle>,
 }
 
 impl<T> Reply<T> {
-    /// For the caller, who is to wait where this is called.
-    pub(super) fn channel() -> (Self, oneshot::Receiver<T>) {
+    /// For a caller, who is to wait where this is called.
+    pub(super) fn channel(presence: &Presence) -> (Self, oneshot::Receiver<T>) {
         let (to, answer) = oneshot::channel();
-        let runtime = Handle::try_current().ok();
-        (Self { to, runtime }, answer)
+        let reply = Self {
+            to,
+            presence: presence.clone(),
+            runtime: Handle::try_current().ok(),
+        };
+        (reply, answer)
     }
 
     /// Whether nobody waits any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.to.is_closed()
+        self.to.is_closed() || self.presence.is_gone()
     }
 
     /// Answers at once. Whoever has gone does not want it.
@@ -83,7 +90,7 @@ impl Drop for Ready {
 impl Answers {
     /// Takes an answer that is ready now.
     pub(super) fn add<T: Send + 'static>(&self, now: Duration, reply: Reply<T>, answer: T) {
-        let Reply { to, runtime } = reply;
+        let Reply { to, runtime, .. } = reply;
         let id = |runtime: &Option<Handle>| runtime.as_ref().map(Handle::id);
         let mut held = self.held.lock();
         // A runtime that stands still keeps nobody waiting but its own.
@@ -151,7 +158,7 @@ mod tests {
     fn ready(count: usize) -> (Answers, Vec<Receiver<()>>) {
         let answers = Answers::default();
         let add = |number| {
-            let (reply, answer) = Reply::channel();
+            let (reply, answer) = Reply::channel(&Presence::ALWAYS);
             answers.add(if number == 0 { 10 * MS } else { 20 * MS }, reply, ());
             answer
         };
@@ -198,7 +205,7 @@ mod tests {
         let answers = Answers::default();
         let (said, mut heard) = mpsc::channel(3);
         for _ in 0..3 {
-            let (reply, gone) = runtime.block_on(async { Reply::channel() });
+            let (reply, gone) = runtime.block_on(async { Reply::channel(&Presence::ALWAYS) });
             drop(gone);
             answers.add(MS, reply, Witness(said.clone()));
         }
@@ -230,7 +237,8 @@ mod tests {
         };
         let hasher = Hasher::start(config, Clock::system()).unwrap();
         let password = Secret::new("horse battery".to_owned());
-        let mut hashed = pin!(hasher.hash(hasher.caller(None, "ann"), &password));
+        let caller = hasher.caller(None, "ann", &Presence::ALWAYS);
+        let mut hashed = pin!(hasher.hash(&caller, &password));
         let by = Arc::default();
         let poll = |context: &mut Context<'_>| {
             let (by, waker) = (Arc::clone(&by), context.waker().clone());
@@ -246,7 +254,7 @@ mod tests {
     fn a_runtime_that_has_ended_takes_no_answer_with_it() {
         let runtime = Builder::new_current_thread().build().unwrap();
         let answers = Answers::default();
-        let (reply, answer) = runtime.block_on(async { Reply::channel() });
+        let (reply, answer) = runtime.block_on(async { Reply::channel(&Presence::ALWAYS) });
         answers.add(MS, reply, ());
         drop(runtime);
         answers.hand_over();
@@ -261,7 +269,7 @@ mod tests {
         );
         let answers = Answers::default();
         let mut waiting = [&running, &still, &running].map(|runtime| {
-            let (reply, answer) = runtime.block_on(async { Reply::channel() });
+            let (reply, answer) = runtime.block_on(async { Reply::channel(&Presence::ALWAYS) });
             answers.add(MS, reply, ());
             answer
         });

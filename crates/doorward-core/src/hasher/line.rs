@@ -20,7 +20,7 @@ const LENIENCE: Duration = Duration::from_secs(1);
 
 /// Whose turn it is: jobs of one network take turns with those of others, and within it those of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub(super) struct Whose {
     /// The address, IPv6 as its /64; none when it is not known.
     pub(super) network: Option<IpAddr>,
     /// A fingerprint of what the caller goes by.
@@ -99,12 +99,12 @@ impl<T> Line<T> {
     /// Puts a job in the line that is estimated to take this long. Answers the jobs that gave way to it.
     pub(super) fn push(
         &mut self,
-        caller: Caller,
+        whose: Whose,
         job: T,
         takes: Duration,
         now: Duration,
     ) -> Result<Vec<T>, (Refused, T)> {
-        let path = (caller.network, (caller.name, ()));
+        let path = (whose.network, (whose.name, ()));
         let mut gave_way = Vec::new();
         while self.is_full() {
             let Some(out) = self.waiting.give_way(path) else { break };

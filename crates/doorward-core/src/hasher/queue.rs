@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::line::{Caller, Line, Refused, Taken};
+use super::line::{Line, Refused, Taken, Whose};
 use super::pace::{Effort, Pace, Work};
 use crate::Clock;
 
@@ -43,14 +43,14 @@ impl<T> Queue<T> {
     }
 
     /// Gives a job its place. Answers the jobs without one: this job, or those that gave way to it.
-    pub(super) fn push(&self, caller: Caller, work: Work, job: T) -> TurnedAway<T> {
+    pub(super) fn push(&self, whose: Whose, work: Work, job: T) -> TurnedAway<T> {
         let now = self.clock.running();
         let mut state = self.state.lock();
         let takes = state.pace.estimate(work);
         let pushed = if state.closed {
             Err((Refused::Full, job))
         } else {
-            state.line.push(caller, job, takes, now)
+            state.line.push(whose, job, takes, now)
         };
         let retry_after = state.line.retry_after();
         drop(state);
@@ -121,13 +121,13 @@ mod tests {
     use super::*;
     use crate::Timestamp;
 
-    const CALLER: Caller = Caller { network: None, name: 0 };
+    const SOMEBODY: Whose = Whose { network: None, name: 0 };
 
     /// What takes 118 ms until it is measured.
     const WORK: Work = Work::Argon2(Argon2Cost::latest(262_144, 1, 1));
 
     fn push(queue: &Queue<u8>, job: u8) -> bool {
-        queue.push(CALLER, WORK, job).jobs.is_empty()
+        queue.push(SOMEBODY, WORK, job).jobs.is_empty()
     }
 
     fn take(queue: &Queue<u8>) -> Option<u8> {
@@ -142,7 +142,7 @@ mod tests {
         let (took, used) = (Duration::from_millis(400), Duration::from_millis(300));
         queue.done(taken.takes, WORK, Effort { did: 1, took, used });
         assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
-        let refused = queue.push(CALLER, WORK, 4);
+        let refused = queue.push(SOMEBODY, WORK, 4);
         assert_eq!(refused.jobs, [(Refused::Share, 4)]);
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         assert_eq!(queue.waiting(), 3);

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::job::Job;
 use super::pace::Effort;
 use super::queue::Queue;
-use super::worker::{Job, Worker};
+use super::worker::Worker;
 
 /// What takes less than this is not worth a rescue.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -156,6 +157,7 @@ mod starved_tests {
 
     use super::super::{Hasher, HasherConfig, Scheme};
     use crate::Clock;
+    use crate::presence::Presence;
     use crate::secret::Secret;
 
     /// Some want every core until they are told to stop.
@@ -173,11 +175,14 @@ mod starved_tests {
             ..HasherConfig::default()
         };
         let hasher = Hasher::start(config, Clock::system()).unwrap();
-        let (caller, password) = (hasher.caller(None, "ann"), Secret::new("password".to_owned()));
+        let (caller, password) = (
+            hasher.caller(None, "ann", &Presence::ALWAYS),
+            Secret::new("password".to_owned()),
+        );
         // Who wants the cores must be told to stop before anything panics here.
         let was_rescued = || {
             let before = hasher.metrics().rescued;
-            let hashed = runtime.block_on(hasher.hash(caller, &password));
+            let hashed = runtime.block_on(hasher.hash(&caller, &password));
             hashed.map(|_| hasher.metrics().rescued > before)
         };
         let stop = AtomicBool::new(false);
@@ -190,7 +195,7 @@ mod starved_tests {
                     }
                 });
             }
-            let rescued = (0..100).any(|_| matches!(was_rescued(), Ok(true)));
+            let rescued = (0..2_000).any(|_| matches!(was_rescued(), Ok(true)));
             stop.store(true, Ordering::Relaxed);
             assert!(rescued, "the first that starves has the next one rescued");
         });

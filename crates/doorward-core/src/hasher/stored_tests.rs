@@ -8,9 +8,11 @@ use proptest::prelude::*;
 
 use super::Scheme;
 use super::answers::Reply;
+use super::job::Job;
 use super::stored::{Ceiling, Stored};
-use super::worker::{Checked, Job, Worker};
+use super::worker::{Checked, Worker};
 use crate::password::typed;
+use crate::presence::Presence;
 use crate::secret::{PasswordHash, Secret};
 use crate::{Clock, Result};
 
@@ -29,7 +31,7 @@ fn worker(scheme: Scheme) -> Worker {
 
 /// Verifies on a worker of this thread.
 fn check(scheme: Scheme, password: &str, stored: &str) -> Checked {
-    let (answer, mut checked) = Reply::channel();
+    let (answer, mut checked) = Reply::channel(&Presence::ALWAYS);
     worker(scheme).run(Job::Verify {
         password: secret(password),
         against: Some(PasswordHash::new(stored.to_owned())),
@@ -43,7 +45,7 @@ fn matches(password: &str, stored: &str) -> bool {
 }
 
 fn hash(scheme: Scheme, password: &str) -> Result<PasswordHash> {
-    let (answer, mut hashed) = Reply::channel();
+    let (answer, mut hashed) = Reply::channel(&Presence::ALWAYS);
     worker(scheme).run(Job::Hash {
         password: secret(password),
         answer,

@@ -14,7 +14,10 @@ use crate::throttle::{Subject, Throttle, ThrottleConfig};
 const TINY: Scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
 const BCRYPT: Scheme = Scheme::Bcrypt { cost: 4 };
 
-const CALLER: Caller = Caller { network: None, name: 0 };
+const CALLER: Caller = Caller {
+    whose: Whose { network: None, name: 0 },
+    presence: Presence::ALWAYS,
+};
 
 fn pool(scheme: Scheme) -> Hasher {
     let config = HasherConfig {
@@ -57,17 +60,17 @@ async fn a_new_hash_verifies_and_is_salted() {
     for scheme in [TINY, BCRYPT, Scheme::Argon2id { m_kib: 64, t: 2, p: 3 }] {
         let hasher = pool(scheme);
         let (first, second) = (
-            hasher.hash(CALLER, &secret("pässword")).await.unwrap(),
-            hasher.hash(CALLER, &secret("pässword")).await,
+            hasher.hash(&CALLER, &secret("pässword")).await.unwrap(),
+            hasher.hash(&CALLER, &secret("pässword")).await,
         );
         assert_ne!(first.expose(), second.unwrap().expose());
         let right = hasher
-            .verify(CALLER, unthrottled(), &secret("pässword"), Some(&first))
+            .verify(&CALLER, unthrottled(), &secret("pässword"), Some(&first))
             .await
             .unwrap();
         assert!(right.matches && !right.outdated);
         let wrong = hasher
-            .verify(CALLER, unthrottled(), &secret("passwörd"), Some(&first))
+            .verify(&CALLER, unthrottled(), &secret("passwörd"), Some(&first))
             .await
             .unwrap();
         assert!(!wrong.matches && !wrong.outdated);
@@ -100,7 +103,7 @@ async fn nobody_and_an_unreadable_hash_take_the_decoy() {
         for against in [None, Some(&garbage)] {
             for password in ["password", "", "\0", &"x".repeat(100)] {
                 let verdict = hasher
-                    .verify(CALLER, unthrottled(), &secret(password), against)
+                    .verify(&CALLER, unthrottled(), &secret(password), against)
                     .await
                     .unwrap();
                 assert!(!verdict.matches && !verdict.outdated);
@@ -145,7 +148,7 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
         let subject = Subject::Account(AccountId(uuid::Uuid::from_u128(number)));
         let permit = throttle.permit(subject.clone(), None).unwrap();
         let password = secret("password");
-        let mut verifying = Box::pin(async { hasher.verify(CALLER, permit, &password, None).await });
+        let mut verifying = Box::pin(async { hasher.verify(&CALLER, permit, &password, None).await });
         match first_poll(&mut verifying).await {
             Some(Err(Error::Busy { retry_after })) => {
                 assert!(!retry_after.is_zero());
@@ -167,28 +170,33 @@ async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
 fn a_job_whose_caller_has_gone_is_skipped() {
     let tally = Arc::default();
     let (mut worker, _) = worker(&tally);
-    for gone in [true, false] {
-        let (hash_answer, hashed) = Reply::channel();
-        let (verify_answer, checked) = Reply::channel();
-        if gone {
-            drop((hashed, checked));
-        }
-        worker.run(Job::Hash {
-            password: secret("x"),
-            answer: hash_answer,
-        });
-        worker.run(Job::Verify {
-            password: secret("x"),
-            against: None,
-            answer: verify_answer,
-        });
-        assert_eq!(tally.done.load(Ordering::Relaxed), if gone { 0 } else { 2 });
-    }
+    let (waits, presence) = Presence::of_one_who_waits();
+    let mut run = |presence: &Presence, drops: bool| {
+        let before = tally.done.load(Ordering::Relaxed);
+        let (job, checked) = verify_for(presence, "x", None);
+        let kept = (!drops).then_some(checked);
+        worker.run(job);
+        let told = kept.is_some_and(|mut checked| checked.try_recv().is_ok());
+        (tally.done.load(Ordering::Relaxed) - before, told)
+    };
+    assert_eq!(run(&presence, false).0, 1);
+    assert_eq!(run(&presence, true).0, 0);
+    drop(waits);
+    // Whoever does something for a caller goes on without them, and wants to know that nothing was done.
+    assert_eq!(run(&presence, false), (0, true));
 }
 
 /// A job that verifies, and where its answer comes.
 fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Receiver<Result<Checked>>) {
-    let (answer, checked) = Reply::channel();
+    verify_for(&Presence::ALWAYS, password, against)
+}
+
+fn verify_for(
+    presence: &Presence,
+    password: &str,
+    against: Option<&PasswordHash>,
+) -> (Job, oneshot::Receiver<Result<Checked>>) {
+    let (answer, checked) = Reply::channel(presence);
     let job = Job::Verify {
         password: secret(password),
         against: against.cloned(),
@@ -202,7 +210,7 @@ fn verify(password: &str, against: Option<&PasswordHash>) -> (Job, oneshot::Rece
 fn two_jobs_at_once_are_answered_each_for_itself() {
     let tally = Arc::default();
     let (mut worker, ready) = worker(&tally);
-    let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| Reply::channel()).unzip();
+    let (answers, mut hashed): (Vec<_>, Vec<_>) = (0..2).map(|_| Reply::channel(&Presence::ALWAYS)).unzip();
     let mut hashes = answers.into_iter().map(|answer| Job::Hash {
         password: secret("right"),
         answer,
@@ -259,12 +267,12 @@ async fn a_burst_is_answered_each_for_itself() {
         ..HasherConfig::default()
     };
     let hasher = Hasher::start(config, Clock::system()).unwrap();
-    let hash = hasher.hash(CALLER, &secret("right")).await.unwrap();
+    let hash = hasher.hash(&CALLER, &secret("right")).await.unwrap();
     let passwords = ["right", "wrong", "right", "also wrong"].map(secret);
     let passwords: Vec<_> = passwords.iter().cycle().take(101).collect();
     let mut waiting: Vec<_> = passwords
         .iter()
-        .map(|password| Box::pin(hasher.verify(CALLER, unthrottled(), password, Some(&hash))))
+        .map(|password| Box::pin(hasher.verify(&CALLER, unthrottled(), password, Some(&hash))))
         .collect();
     let mut early = Vec::new();
     for verifying in &mut waiting {
@@ -292,12 +300,12 @@ fn dropping_the_pool_does_the_jobs_that_wait() {
     let hasher = pool(TINY);
     let mut answers = Vec::new();
     for _ in 0..4 {
-        let (answer, hashed) = Reply::channel();
+        let (answer, hashed) = Reply::channel(&Presence::ALWAYS);
         let job = Job::Hash {
             password: secret("x"),
             answer,
         };
-        hasher.enqueue(CALLER, job);
+        hasher.enqueue(&CALLER, job);
         answers.push(hashed);
     }
     drop(hasher);
@@ -319,7 +327,7 @@ async fn a_caller_who_goes_has_used_the_attempt() {
     {
         let password = secret("guess");
         // Whether it waits or is answered already: nobody settles the permit.
-        let mut verifying = Box::pin(hasher.verify(CALLER, permit, &password, None));
+        let mut verifying = Box::pin(hasher.verify(&CALLER, permit, &password, None));
         let _ = first_poll(&mut verifying).await;
     }
     assert!(throttle.permit(subject, None).is_err());
@@ -364,11 +372,8 @@ fn costs_out_of_range_are_refused_with_a_hint() {
 
 #[test]
 fn metrics_tell_the_size() {
-    let at_once = if doorward_argon2::kernel() == Kernel::Portable {
-        1
-    } else {
-        2
-    };
+    let pairs = doorward_argon2::kernel() != Kernel::Portable;
+    let at_once = if pairs { 2 } else { 1 };
     for (p, kept) in [(1, 65_536 * at_once), (2, 65_536)] {
         let metrics = pool(Scheme::Argon2id { m_kib: 64, t: 1, p }).metrics();
         assert_eq!((metrics.threads, metrics.memory_per_thread), (1, kept));
@@ -384,7 +389,7 @@ async fn a_new_password_is_estimated_by_a_hash_thread() {
     let policy = Arc::new(PasswordPolicy::default());
     let weakness = |password: &'static str, context: &[&str]| {
         let context = context.iter().map(|word| (*word).to_owned()).collect();
-        hasher.weakness(CALLER, &policy, password, context)
+        hasher.weakness(&CALLER, &policy, password, context)
     };
     assert_eq!(weakness("short", &[]).await.unwrap(), Some(Weakness::TooShort));
     assert_eq!(weakness("qwertzuiop12", &[]).await.unwrap(), Some(Weakness::Guessable));

@@ -1,7 +1,7 @@
 //! One hash thread: takes a job or two, does them in memory of its own, answers.
 //!
-//! The surprise: a job whose caller has gone is skipped. Otherwise clients that give up and try again would
-//! have the pool work for nobody while they wait.
+//! The surprise: a job whose caller has gone is skipped, and told so, since an action outlives its caller. Otherwise
+//! clients that give up and try again would have the pool work for nobody while they wait.
 
 use std::hint::black_box;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,6 +13,7 @@ use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
 
 use super::answers::{Answers, Reply};
+use super::job::Job;
 use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
 use super::metrics::Tally;
@@ -21,7 +22,6 @@ use super::phc::Argon2Hash;
 use super::queue::Queue;
 use super::stored::{Ceiling, Stored};
 use super::{Scheme, bcrypt_hash, priority};
-use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
 use crate::{Clock, Error, Result, random};
 
@@ -30,57 +30,6 @@ const SALT: usize = 16;
 
 /// Bytes of a new tag (RFC 9106 section 4 recommends 32).
 const TAG: usize = 32;
-
-/// Something to do, with a copy of the password of its own, wiped when dropped.
-pub(super) enum Job {
-    Hash {
-        password: Secret,
-        answer: Reply<Result<PasswordHash>>,
-    },
-    Verify {
-        password: Secret,
-        /// None for the decoy.
-        against: Option<PasswordHash>,
-        answer: Reply<Result<Checked>>,
-    },
-    /// No hash, but work that a thread which answers requests has no time for.
-    Estimate {
-        policy: Arc<PasswordPolicy>,
-        password: Secret,
-        /// Words that the password must not be made of.
-        context: Vec<String>,
-        answer: Reply<Result<Option<Weakness>>>,
-    },
-}
-
-impl Job {
-    /// What there is to do. A stored hash that nobody can read is work like the decoy.
-    pub(super) fn work(&self, scheme: Scheme, ceiling: &Ceiling) -> Work {
-        let stored = match self {
-            Self::Estimate { .. } => return Work::Strength,
-            Self::Verify {
-                against: Some(hash), ..
-            } => Stored::parse(hash.expose(), ceiling),
-            Self::Verify { against: None, .. } | Self::Hash { .. } => None,
-        };
-        match (stored, scheme) {
-            (Some(Stored::Argon2(hash)), _) => Work::Argon2(hash.cost),
-            (Some(Stored::Bcrypt(hash)), _) => Work::Bcrypt(hash.cost),
-            (None, Scheme::Argon2id { m_kib, t, p }) => Work::Argon2(Argon2Cost::latest(m_kib, t, p)),
-            (None, Scheme::Bcrypt { cost }) => Work::Bcrypt(cost),
-        }
-    }
-
-    /// Answers that it is not done.
-    pub(super) fn turn_away(self, retry_after: Duration) {
-        let busy = Error::Busy { retry_after };
-        match self {
-            Self::Hash { answer, .. } => answer.send(Err(busy)),
-            Self::Verify { answer, .. } => answer.send(Err(busy)),
-            Self::Estimate { answer, .. } => answer.send(Err(busy)),
-        }
-    }
-}
 
 /// What came of verifying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +116,8 @@ impl Worker {
         let work = first.job.work(self.scheme, &self.ceiling);
         if first.is_late {
             self.tally.refuse(Refused::Late);
-            first.job.turn_away(queue.retry_after());
+            let retry_after = queue.retry_after();
+            first.job.turn_away(Error::Busy { retry_after });
             queue.done(first.takes, work, Effort::default());
             // Where nothing but the waking up took so long this thread has to be rescued as well.
             return Some(Effort {
@@ -267,25 +217,28 @@ impl Worker {
     /// What is to be computed for a job. None when it is done already: what is no Argon2 is done here, and what
     /// nobody waits for is not done at all.
     fn begin(&mut self, job: Job) -> Option<Task> {
+        if job.is_in_vain() {
+            job.turn_away(Error::unavailable("the caller has hung up"));
+            return None;
+        }
         match job {
-            Job::Hash { password, answer } if !answer.is_closed() => self.begin_hash(password, answer),
+            Job::Hash { password, answer } => self.begin_hash(password, answer),
             Job::Verify {
                 password,
                 against,
                 answer,
-            } if !answer.is_closed() => self.begin_verify(password, against.as_ref(), answer),
+            } => self.begin_verify(password, against.as_ref(), answer),
             Job::Estimate {
                 policy,
                 password,
                 context,
                 answer,
-            } if !answer.is_closed() => {
+            } => {
                 let context: Vec<&str> = context.iter().map(String::as_str).collect();
                 self.did += 1;
                 answer.send(Ok(policy.weakness(password.expose(), &context)));
                 None
             }
-            Job::Hash { .. } | Job::Verify { .. } | Job::Estimate { .. } => None,
         }
     }
 

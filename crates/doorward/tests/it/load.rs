@@ -1,10 +1,12 @@
 //! More than the machine can do: every contract says so in its own words, with the time to come back, and whoever
 //! was let in is served.
 
+use std::io::Write;
+
 use doorward_http::contract::builtin;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Request, at_once};
+use crate::http::{self, Answer, Request, at_once};
 use crate::server::{Server, Setup};
 
 /// How often somebody comes back who was turned away. Once does, but on a machine that others keep busy.
@@ -143,4 +145,75 @@ fn a_database_that_somebody_holds_is_answered_unavailable_and_serves_again_after
             "{contract}: nothing was written before: {answer}"
         );
     }
+}
+
+/// A number that the server counts.
+#[cfg(target_os = "linux")]
+fn counted(server: &Server, name: &str) -> u64 {
+    let metrics = Request::get("/metrics").send(server.address).text();
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no {name}: {metrics}"))
+}
+
+/// The sockets that the server has open.
+#[cfg(target_os = "linux")]
+fn sockets(server: &Server) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.process_id())).unwrap();
+    let link = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.unwrap().path()).ok();
+    open.filter_map(link)
+        .filter(|link| link.to_string_lossy().starts_with("socket:"))
+        .count()
+}
+
+/// Clients that give up and try again must not keep the pool busy for nobody, nor open sessions that nobody has.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session() {
+    // A hash takes long enough for others to come and go.
+    let server = Setup::new()
+        .setting("hash_threads", "1")
+        .setting("hash_wait", "10m")
+        .setting("hash_memory_kib", "262144")
+        .setting("hash_passes", "4")
+        .start();
+    assert_eq!(register(&server, "/v1/accounts", "ann").status, 202);
+    let login = Request::post(
+        "/v1/sessions",
+        &json!({"email": "ann@example.com", "password": "some-pass-phrase-1"}),
+    );
+    let waited = |server| counted(server, "doorward_hash_wait_seconds_count");
+    let (calm, before) = (sockets(&server), waited(&server));
+    let answer = std::thread::scope(|scope| {
+        let first = scope.spawn(|| login.send(server.address));
+        while waited(&server) == before {}
+        let impatient: Vec<_> = (0..5)
+            .map(|_| {
+                let mut connection = http::connect(server.address).unwrap();
+                connection.write_all(&login.bytes()).unwrap();
+                connection
+            })
+            .collect();
+        let is_at_work = || assert!(!first.is_finished(), "the first hash took no time");
+        while counted(&server, "doorward_hash_queue") < 5 {
+            is_at_work();
+        }
+        drop(impatient);
+        while sockets(&server) > calm + 1 {
+            is_at_work();
+        }
+        first.join().unwrap()
+    });
+    assert_eq!(answer.status, 201, "{answer}");
+    let token = login.send(server.address).member("access_token");
+    assert_eq!(
+        counted(&server, "doorward_hashes_total"),
+        3,
+        "one to register and two to log in"
+    );
+    let sessions = Request::get("/v1/sessions").bearer(&token).send(server.address).json();
+    assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(2), "{sessions}");
 }

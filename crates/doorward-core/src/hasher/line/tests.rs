@@ -9,14 +9,14 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn caller(network: u32, name: u64) -> Caller {
-    Caller {
+fn caller(network: u32, name: u64) -> Whose {
+    Whose {
         network: Some(IpAddr::V4(Ipv4Addr::from_bits(network))),
         name,
     }
 }
 
-fn push(line: &mut Line<u32>, from: Caller, job: u32, takes: Duration) -> Result<Vec<u32>, Refused> {
+fn push(line: &mut Line<u32>, from: Whose, job: u32, takes: Duration) -> Result<Vec<u32>, Refused> {
     line.push(from, job, takes, Duration::ZERO)
         .map_err(|(reason, _)| reason)
 }

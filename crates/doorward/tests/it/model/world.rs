@@ -9,6 +9,7 @@ use doorward_core::action::{Action, Call, Given, Input, Inputs, Outcome, Outcome
 use doorward_core::auth::{Grant, Parts, RefreshGrant, SLACK};
 use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
 use doorward_core::password::PasswordPolicy;
+use doorward_core::presence::Presence;
 use doorward_core::realm::Realm;
 use doorward_core::secret::Secret;
 use doorward_core::session::Client;
@@ -178,6 +179,7 @@ impl World {
             presented: Presented(token.map(|token| self.tokens[token].text.clone()).into_iter().collect()),
             inputs,
             client: Client::default(),
+            presence: Presence::ALWAYS,
         };
         action.run(&self.auth, call).await.unwrap()
     }
