@@ -215,7 +215,8 @@ impl Hasher {
     /// the decoy, which costs what a new hash costs and never matches.
     ///
     /// A stored hash of another scheme or cost than the configured one takes another time than the decoy, so it
-    /// can be told from an unknown account until its owner logs in and it is replaced.
+    /// can be told from an unknown account until its owner logs in and it is replaced; for as long as it is there, if it
+    /// costs more than a new one and so is not replaced.
     ///
     /// # Errors
     /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has gone.
@@ -278,6 +279,11 @@ impl Hasher {
             Scheme::Argon2id { .. } => None,
             Scheme::Bcrypt { .. } => PasswordLimit::of_bcrypt(password),
         }
+    }
+
+    /// Whether somebody waits for a hash thread.
+    pub fn has_a_line(&self) -> bool {
+        self.queue.waiting() > 0
     }
 
     /// How the pool is doing.

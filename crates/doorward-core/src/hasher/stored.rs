@@ -56,12 +56,15 @@ impl Stored {
         }
     }
 
-    /// Whether a new hash of `scheme` would be stronger.
+    /// Whether a new hash of `scheme` would be stronger, or as strong with other lanes: these alone would have the hash
+    /// take another time than all others, for ever.
     pub(super) fn is_behind(&self, scheme: Scheme) -> bool {
         match (self, scheme) {
-            (Self::Argon2(hash), Scheme::Argon2id { m_kib, t, .. }) => {
-                let latest = hash.cost.algorithm == Algorithm::Argon2id && hash.cost.version == Version::V0x13;
-                !latest || hash.cost.m_kib < m_kib || hash.cost.t < t
+            (Self::Argon2(hash), Scheme::Argon2id { m_kib, t, p }) => {
+                let cost = hash.cost;
+                let latest = cost.algorithm == Algorithm::Argon2id && cost.version == Version::V0x13;
+                let other_lanes = (cost.m_kib, cost.t) == (m_kib, t) && cost.p != p;
+                !latest || cost.m_kib < m_kib || cost.t < t || other_lanes
             }
             (Self::Bcrypt(hash), Scheme::Bcrypt { cost }) => hash.cost < cost,
             (Self::Bcrypt(_), Scheme::Argon2id { .. }) => true,

@@ -50,6 +50,58 @@ fn a_hash_that_is_behind_is_renewed_at_the_next_login() {
     }
 }
 
+/// A renewal is a hash more, which nobody has asked for: in a storm it would be one of two.
+#[test]
+fn a_hash_that_is_behind_is_not_renewed_while_others_wait() {
+    let server = Setup::new()
+        .setting("hash_scheme", "bcrypt")
+        .setting("bcrypt_cost", "4")
+        .start();
+    let register = |server: &Server, name: &str| {
+        let body = json!({"email": format!("{name}@example.com"), "password": "ann-pass-1"});
+        Request::post("/auth-cookie/auth/register", &body).send(server.address)
+    };
+    assert_eq!(register(&server, "ann").status, 201);
+    let before = stored(&server);
+    // A hash takes long enough for others to come meanwhile.
+    let server = server
+        .killed()
+        .setting("hash_scheme", "argon2id")
+        .setting("hash_threads", "1")
+        .setting("hash_wait", "10m")
+        .setting("hash_memory_kib", "262144")
+        .setting("hash_passes", "4")
+        .start();
+    let come = |name: &'static str| {
+        let server = &server;
+        move || {
+            let answer = register(server, name);
+            assert_eq!(answer.status, 201, "{answer}");
+        }
+    };
+    let waited = || server.counted("doorward_hash_wait_seconds_count");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(come("bob"));
+        while waited() == 0 {}
+        let login = scope.spawn(|| call(&server, "/auth-cookie/auth/login", "ann-pass-1"));
+        let is_at_work = || assert!(!first.is_finished(), "the first hash took no time");
+        while server.counted("doorward_hash_queue") < 1 {
+            is_at_work();
+        }
+        // Two of them are taken at once.
+        for (name, wait) in [("cat", 2), ("dan", 3), ("eve", 4), ("fay", 5)] {
+            scope.spawn(come(name));
+            while server.counted("doorward_hash_queue") < wait {
+                is_at_work();
+            }
+        }
+        assert_eq!(login.join().unwrap().status, 200);
+    });
+    assert_eq!(stored(&server), before);
+    assert_eq!(call(&server, "/auth-cookie/auth/login", "ann-pass-1").status, 200);
+    assert_ne!(stored(&server), before, "when nobody waits it is");
+}
+
 #[test]
 fn a_password_that_bcrypt_would_cut_is_refused_in_the_contracts_words() {
     let server = Setup::new()

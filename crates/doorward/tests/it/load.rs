@@ -147,18 +147,6 @@ fn a_database_that_somebody_holds_is_answered_unavailable_and_serves_again_after
     }
 }
 
-/// A number that the server counts.
-#[cfg(target_os = "linux")]
-fn counted(server: &Server, name: &str) -> u64 {
-    let metrics = Request::get("/metrics").send(server.address).text();
-    let value = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value
-        .and_then(|value| value.parse().ok())
-        .unwrap_or_else(|| panic!("no {name}: {metrics}"))
-}
-
 /// The sockets that the server has open.
 #[cfg(target_os = "linux")]
 fn sockets(server: &Server) -> usize {
@@ -180,16 +168,17 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
         .setting("hash_memory_kib", "262144")
         .setting("hash_passes", "4")
         .start();
+    let calm = sockets(&server);
     assert_eq!(register(&server, "/v1/accounts", "ann").status, 202);
     let login = Request::post(
         "/v1/sessions",
         &json!({"email": "ann@example.com", "password": "some-pass-phrase-1"}),
     );
-    let waited = |server| counted(server, "doorward_hash_wait_seconds_count");
-    let (calm, before) = (sockets(&server), waited(&server));
+    let waited = || server.counted("doorward_hash_wait_seconds_count");
+    let before = waited();
     let answer = std::thread::scope(|scope| {
         let first = scope.spawn(|| login.send(server.address));
-        while waited(&server) == before {}
+        while waited() == before {}
         let impatient: Vec<_> = (0..5)
             .map(|_| {
                 let mut connection = http::connect(server.address).unwrap();
@@ -198,7 +187,7 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
             })
             .collect();
         let is_at_work = || assert!(!first.is_finished(), "the first hash took no time");
-        while counted(&server, "doorward_hash_queue") < 5 {
+        while server.counted("doorward_hash_queue") < 5 {
             is_at_work();
         }
         drop(impatient);
@@ -210,7 +199,7 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
     assert_eq!(answer.status, 201, "{answer}");
     let token = login.send(server.address).member("access_token");
     assert_eq!(
-        counted(&server, "doorward_hashes_total"),
+        server.counted("doorward_hashes_total"),
         3,
         "one to register and two to log in"
     );

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::http::Request;
+
 /// How long a start may take before a test calls it failed. Never reached when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the first line of the start-up text begins with.
@@ -216,6 +218,17 @@ impl Server {
     }
 
     /// The number the system knows it by.
+    /// A number of `/metrics`.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let metrics = Request::get("/metrics").send(self.address).text();
+        let value = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name}: {metrics}"))
+    }
+
     pub(crate) fn process_id(&self) -> u32 {
         self.process.child.id()
     }
