@@ -41,6 +41,9 @@ use table::{BAD_TOKEN, GONE, INVALID, NO_TOKEN, NOT_CONFIRMED};
 pub use input::{Fault, FaultKind, Given, Input, Inputs, MAX_ATTRIBUTE, MAX_NAME, MAX_PASSWORD};
 pub use table::{Carries, HasOutcome, Need, OutcomeKind, Table, TakesInput};
 
+/// How often an action looks at an account again when its password hash was replaced under its hands.
+const TRIES: usize = 3;
+
 /// Something the server can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {

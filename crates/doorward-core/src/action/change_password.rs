@@ -47,34 +47,36 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             "a change of password without a new one passed the contract",
         ));
     };
-    let (account, hash) = match super::confirm_password(auth, &call, verified.account).await? {
-        Ok(confirmed) => confirmed,
-        Err(refused) => return Ok(Outcome::of(refused)),
-    };
-    let caller = call.in_line(auth, &account.id.to_string());
-    if let Some(fault) = call
-        .inputs
-        .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
-        .await?
-    {
-        return Ok(Outcome::invalid(vec![fault]));
+    for _ in 0..super::TRIES {
+        let (account, hash) = match super::confirm_password(auth, &call, verified.account).await? {
+            Ok(confirmed) => confirmed,
+            Err(refused) => return Ok(Outcome::of(refused)),
+        };
+        let caller = call.in_line(auth, &account.id.to_string());
+        if let Some(fault) = call
+            .inputs
+            .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
+            .await?
+        {
+            return Ok(Outcome::invalid(vec![fault]));
+        }
+        let new = auth.hasher.hash(&caller, &new).await?;
+        let keep = Some(verified.session);
+        let replaced = auth
+            .store
+            .replace_password(account.id, Some(&hash), new, keep, auth.clock.now())
+            .await?;
+        if let Some(ended) = replaced {
+            auth.ended(&ended);
+            record(
+                Event::PasswordChanged,
+                Some(account.id),
+                Some(verified.session),
+                Some(&call.client),
+            );
+            return Ok(Outcome::of(OutcomeKind::Ok));
+        }
+        // The account was deleted or given another hash since it was read, perhaps of the same password: look again.
     }
-    let new = auth.hasher.hash(&caller, &new).await?;
-    let keep = Some(verified.session);
-    let replaced = auth
-        .store
-        .replace_password(account.id, Some(&hash), new, keep, auth.clock.now())
-        .await?;
-    let Some(ended) = replaced else {
-        // It was changed from elsewhere in this moment: the confirmed password is not the account's any more.
-        return Ok(Outcome::of(OutcomeKind::WrongPassword));
-    };
-    auth.ended(&ended);
-    record(
-        Event::PasswordChanged,
-        Some(account.id),
-        Some(verified.session),
-        Some(&call.client),
-    );
-    Ok(Outcome::of(OutcomeKind::Ok))
+    Err(Error::unavailable("the account changed at every look"))
 }

@@ -2,7 +2,7 @@
 
 use super::{Call, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
 use crate::audit::{Event, record};
-use crate::{Auth, Result};
+use crate::{Auth, Error, Result};
 
 pub(super) static TABLE: Table = Table {
     name: "delete_account",
@@ -32,32 +32,34 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(living) => living,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
-    let confirmed = if call.reauthenticate {
-        match super::confirm_password(auth, &call, verified.account).await? {
-            Ok((_, hash)) => Some(hash),
-            Err(refused) => return Ok(Outcome::of(refused)),
-        }
-    } else {
-        None
-    };
-    let deleted = auth
-        .store
-        .delete_account(verified.account, confirmed.as_ref(), auth.clock.now())
-        .await?;
-    let Some(ended) = deleted else {
-        // With a new password from elsewhere in this moment what was confirmed is not the account's any more.
-        return Ok(Outcome::of(if confirmed.is_some() {
-            OutcomeKind::WrongPassword
+    for _ in 0..super::TRIES {
+        let confirmed = if call.reauthenticate {
+            match super::confirm_password(auth, &call, verified.account).await? {
+                Ok((_, hash)) => Some(hash),
+                Err(refused) => return Ok(Outcome::of(refused)),
+            }
         } else {
-            OutcomeKind::Gone
-        }));
-    };
-    auth.ended(&ended);
-    record(
-        Event::AccountDeleted,
-        Some(verified.account),
-        Some(verified.session),
-        Some(&call.client),
-    );
-    Ok(Outcome::of(OutcomeKind::Ok))
+            None
+        };
+        let deleted = auth
+            .store
+            .delete_account(verified.account, confirmed.as_ref(), auth.clock.now())
+            .await?;
+        let Some(ended) = deleted else {
+            if confirmed.is_none() {
+                return Ok(Outcome::of(OutcomeKind::Gone));
+            }
+            // It was deleted or given another hash since it was read, perhaps of the same password: look again.
+            continue;
+        };
+        auth.ended(&ended);
+        record(
+            Event::AccountDeleted,
+            Some(verified.account),
+            Some(verified.session),
+            Some(&call.client),
+        );
+        return Ok(Outcome::of(OutcomeKind::Ok));
+    }
+    Err(Error::unavailable("the account changed at every look"))
 }

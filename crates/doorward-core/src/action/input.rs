@@ -178,15 +178,15 @@ impl Inputs {
     /// The profile that a registration brings.
     pub(super) fn into_profile(self) -> Profile {
         let mut profile = Profile::default();
-        self.into_change().apply(&mut profile);
+        self.change().apply(&mut profile);
         profile
     }
 
     /// The change of a profile that these inputs ask for.
-    pub(super) fn into_change(self) -> ProfileChange {
+    pub(super) fn change(&self) -> ProfileChange {
         let mut change = ProfileChange::default();
-        for (input, attribute, given) in self.entries {
-            let text = match &given {
+        for (input, attribute, given) in &self.entries {
+            let text = match given {
                 Given::Text(text) => Some(text.expose().to_owned()),
                 _ => None,
             };
@@ -199,9 +199,9 @@ impl Inputs {
                     let value = match given {
                         Given::Null => Value::Null,
                         Given::Text(text) => Value::String(text.expose().to_owned()),
-                        Given::Json(value) => value,
+                        Given::Json(value) => value.clone(),
                     };
-                    change.attributes.insert(attribute.into(), value);
+                    change.attributes.insert(attribute.to_string(), value);
                 }
                 _ => {}
             }

@@ -14,9 +14,6 @@ use crate::store::Opened;
 use crate::throttle::Subject;
 use crate::{Auth, Error, Result};
 
-/// How often a login looks again when the password hash was replaced under its hands.
-const TRIES: usize = 3;
-
 pub(super) static TABLE: Table = Table {
     name: "login",
     about: "Opens a session for an account and its password.",
@@ -73,7 +70,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     let canonical = Canonical::of(identifier);
     let caller = call.in_line(auth, canonical.as_str());
-    for _ in 0..TRIES {
+    for _ in 0..super::TRIES {
         let found = auth.store.account_by_identifier(call.realm.id, &canonical).await?;
         let subject = match &found {
             Some((account, _)) => Subject::Account(account.id),

@@ -4,10 +4,12 @@
 //! `reauthenticate = false` because its front end does not send one.
 
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
+use crate::account::Account;
 use crate::audit::{Event, record};
 use crate::secret::PasswordHash;
 use crate::store::{Confirmation, PasswordChange, Written};
-use crate::{Auth, Result};
+use crate::token::Verified;
+use crate::{Auth, Error, Result};
 
 pub(super) static TABLE: Table = Table {
     name: "update_account",
@@ -68,17 +70,34 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(living) => living,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
+    for _ in 0..super::TRIES {
+        match attempt(auth, &call, &verified).await? {
+            Some(Ok(account)) => {
+                let token = auth.presented(token, &verified);
+                return Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)));
+            }
+            Some(Err(refused)) => return Ok(refused),
+            // The account was deleted or given another hash since it was read, perhaps of the same password: look again.
+            None => {}
+        }
+    }
+    Err(Error::unavailable("the account changed at every look"))
+}
+
+/// Changes the account, or says why not. None when it was changed from elsewhere in this moment: what was confirmed is
+/// not the account's any more.
+async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Option<Result<Account, Outcome>>> {
     let sensitive = [Input::Email, Input::Username, Input::NewPassword];
     let confirm = call.reauthenticate && sensitive.into_iter().any(|input| call.inputs.text(input).is_some());
     let (account, hash) = if confirm {
-        match super::confirm_password(auth, &call, verified.account).await? {
+        match super::confirm_password(auth, call, verified.account).await? {
             Ok(confirmed) => confirmed,
-            Err(refused) => return Ok(Outcome::of(refused)),
+            Err(refused) => return Ok(Some(Err(Outcome::of(refused)))),
         }
     } else {
         match auth.store.account_with_password(verified.account).await? {
             Some(found) => found,
-            None => return Ok(Outcome::of(OutcomeKind::Gone)),
+            None => return Ok(Some(Err(Outcome::of(OutcomeKind::Gone)))),
         }
     };
     let caller = call.in_line(auth, &account.id.to_string());
@@ -87,7 +106,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
         .await?
     {
-        return Ok(Outcome::invalid(vec![fault]));
+        return Ok(Some(Err(Outcome::invalid(vec![fault]))));
     }
     // Hashed before anything is written, so that a busy pool leaves nothing half done.
     let new: Option<PasswordHash> = match call.inputs.password(Input::NewPassword) {
@@ -103,33 +122,24 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         }),
     });
     let is_confirmed = confirmed.is_some();
-    let change = call.inputs.into_change();
+    let change = call.inputs.change();
     let (written, ended) = auth
         .store
         .update_account(account.id, change, confirmed, auth.clock.now())
         .await?;
     let account = match written {
         Written::Done(account) => account,
-        Written::Taken(kind) => return Ok(Outcome::taken(kind)),
-        // It was changed from elsewhere in this moment: what was confirmed is not the account's any more.
-        Written::Gone if is_confirmed => return Ok(Outcome::of(OutcomeKind::WrongPassword)),
-        Written::Gone => return Ok(Outcome::of(OutcomeKind::Gone)),
+        Written::Taken(kind) => return Ok(Some(Err(Outcome::taken(kind)))),
+        Written::Gone if is_confirmed => return Ok(None),
+        Written::Gone => return Ok(Some(Err(Outcome::of(OutcomeKind::Gone)))),
     };
     auth.ended(&ended);
-    record(
-        Event::AccountUpdated,
-        Some(account.id),
-        Some(verified.session),
-        Some(&call.client),
-    );
-    if with_password {
-        record(
-            Event::PasswordChanged,
-            Some(account.id),
-            Some(verified.session),
-            Some(&call.client),
-        );
+    let events = [
+        Some(Event::AccountUpdated),
+        with_password.then_some(Event::PasswordChanged),
+    ];
+    for event in events.into_iter().flatten() {
+        record(event, Some(account.id), Some(verified.session), Some(&call.client));
     }
-    let token = auth.presented(token, &verified);
-    Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)))
+    Ok(Some(Ok(account)))
 }

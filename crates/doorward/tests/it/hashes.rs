@@ -102,6 +102,49 @@ fn a_hash_that_is_behind_is_not_renewed_while_others_wait() {
     assert_ne!(stored(&server), before, "when nobody waits it is");
 }
 
+/// A login from elsewhere may renew the hash while a new password is being hashed. The current one is still right.
+#[test]
+fn a_hash_that_is_renewed_meanwhile_does_not_make_the_password_wrong() {
+    let password = "a long pass phrase of ann";
+    let server = Setup::new()
+        .setting("hash_scheme", "bcrypt")
+        .setting("bcrypt_cost", "4")
+        .start();
+    for email in [EMAIL, "bob@example.com"] {
+        let body = json!({"email": email, "password": password});
+        assert_eq!(Request::post("/v1/accounts", &body).send(server.address).status, 202);
+    }
+    let token = call(&server, "/v1/sessions", password).member("access_token");
+    // A hash takes long enough to change the account meanwhile.
+    let server = server
+        .killed()
+        .setting("hash_scheme", "argon2id")
+        .setting("hash_threads", "1")
+        .setting("hash_memory_kib", "262144")
+        .setting("hash_passes", "4")
+        .start();
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        let request = Request::new("PUT", "/v1/account/password").bearer(&token);
+        request.json(&body).send(server.address)
+    };
+    let changed = std::thread::scope(|scope| {
+        // Verified, estimated, and being hashed.
+        let change = scope.spawn(|| change(password, "another pass phrase of ann"));
+        while server.counted("doorward_hash_wait_seconds_count") < 3 {}
+        let of_bob = "UPDATE accounts SET password_hash = \
+             (SELECT password_hash FROM accounts WHERE email = 'bob@example.com') WHERE email = $1";
+        let database = Connection::open(server.setup().database()).unwrap();
+        assert_eq!(database.execute(of_bob, [EMAIL]).unwrap(), 1);
+        assert!(!change.is_finished(), "the hash took no time");
+        change.join().unwrap()
+    });
+    assert_eq!(changed.status, 204, "{changed}");
+    assert!(stored(&server).starts_with("$argon2id$"), "{}", stored(&server));
+    let wrong = change(password, "a third pass phrase of ann");
+    assert_eq!(wrong.status, 403, "{wrong}");
+}
+
 #[test]
 fn a_password_that_bcrypt_would_cut_is_refused_in_the_contracts_words() {
     let server = Setup::new()
