@@ -54,7 +54,8 @@ impl Block {
     }
 }
 
-/// Memory for hashes, to be kept by each thread that makes them. It grows with the largest hash.
+/// Memory for hashes, to be kept by each thread that makes them. It grows with the largest hash. What the kernels for AVX
+/// compute in is given back for a hash that only the portable one knows, and the other way round.
 pub struct Memory {
     engine: Option<Engine>,
     blocks: Blocks,
@@ -110,6 +111,7 @@ impl Memory {
 
     /// `count` blocks, holding whatever was left in them.
     pub(crate) fn blocks(&mut self, count: usize) -> Result<&mut [Block], Error> {
+        self.portable = Vec::new();
         if self.blocks.count < count {
             // Given back first, so that growing copies nothing and never holds both.
             self.blocks = Blocks::EMPTY;
@@ -120,6 +122,7 @@ impl Memory {
 
     /// `count` blocks of the `argon2` crate.
     pub(crate) fn portable(&mut self, count: usize) -> Result<&mut [argon2::Block], Error> {
+        self.blocks = Blocks::EMPTY;
         if self.portable.len() < count {
             self.portable = Vec::new();
             self.portable.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;

@@ -94,6 +94,12 @@ fn memory_tells_what_it_takes_and_gives_it_back() {
         hash_pair(&mut memory, params, jobs).unwrap();
         let hashes = if memory.kernel() == Kernel::Portable { 1 } else { 2 };
         assert_eq!(memory.allocated(), hashes * 64 * 1024);
+        // What another kernel would have computed in is not kept beside.
+        for (p, hashes) in [(2, 1), (1, 1)] {
+            let params = Params::argon2id(64, 1, p).unwrap();
+            hash(&mut memory, params, Job::new(b"", b"somesalt", &mut out)).unwrap();
+            assert_eq!(memory.allocated(), hashes * 64 * 1024);
+        }
         memory.release();
         assert_eq!(memory.allocated(), 0);
     }
