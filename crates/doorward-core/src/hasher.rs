@@ -15,7 +15,7 @@ use doorward_argon2::{Kernel, self_test};
 use tokio::sync::oneshot;
 
 use self::answers::{Answers, Reply};
-use self::job::Job;
+use self::job::{Job, Queued};
 use self::line::Whose;
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
@@ -110,7 +110,7 @@ pub struct Hasher {
     scheme: Scheme,
     kernel: Kernel,
     ceiling: Ceiling,
-    queue: Arc<Queue<Job>>,
+    queue: Arc<Queue<Queued>>,
     tally: Arc<Tally>,
     /// Nobody outside knows which names share a fingerprint.
     names: RandomState,
@@ -304,10 +304,10 @@ impl Hasher {
     /// Puts a job in the line. Whoever is turned away, this job or others, is answered at once.
     fn enqueue(&self, caller: &Caller, job: Job) {
         let work = job.work(self.scheme, &self.ceiling);
-        let TurnedAway { jobs, retry_after } = self.queue.push(caller.whose, work, job);
-        for (reason, job) in jobs {
+        let TurnedAway { jobs, retry_after } = self.queue.push(caller.whose, work, Queued { work, to_do: job });
+        for (reason, queued) in jobs {
             self.tally.refuse(reason);
-            job.turn_away(Error::Busy { retry_after });
+            queued.to_do.turn_away(Error::Busy { retry_after });
         }
     }
 }

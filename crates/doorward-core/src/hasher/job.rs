@@ -34,6 +34,12 @@ pub(super) enum Job {
     },
 }
 
+/// A job in the queue. What there is to do was found out before: whoever compares jobs there holds others up.
+pub(super) struct Queued {
+    pub(super) work: Work,
+    pub(super) to_do: Job,
+}
+
 impl Job {
     /// What there is to do. A stored hash that nobody can read is work like the decoy.
     pub(super) fn work(&self, scheme: Scheme, ceiling: &Ceiling) -> Work {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::job::Job;
+use super::job::Queued;
 use super::pace::Effort;
 use super::queue::Queue;
 use super::worker::Worker;
@@ -90,7 +90,7 @@ impl Place {
     }
 
     /// The life of one of the two threads: works while it is its turn, until the queue is closed and empty.
-    pub(super) fn work(&self, own: Turn, queue: &Queue<Job>) {
+    pub(super) fn work(&self, own: Turn, queue: &Queue<Queued>) {
         let _leaving = Leaving(self);
         let mut seat = self.seat.lock();
         loop {

@@ -13,7 +13,7 @@ use doorward_argon2::Kernel;
 use subtle::ConstantTimeEq;
 
 use super::answers::{Answers, Reply};
-use super::job::Job;
+use super::job::{Job, Queued};
 use super::line::{Refused, Taken};
 use super::memory::{Argon2Cost, Memory};
 use super::metrics::Tally;
@@ -107,17 +107,17 @@ impl Worker {
     }
 
     /// Does the next job, or two at once; none when the queue is closed and empty.
-    pub(super) fn work(&mut self, queue: &Queue<Job>) -> Option<Effort> {
+    pub(super) fn work(&mut self, queue: &Queue<Queued>) -> Option<Effort> {
         let asked = self.clock.running();
         let first = self.next(queue)?;
         // A job that came while this thread asked for one waited until it was woken up.
         let woken = self.clock.running().saturating_sub(asked).min(first.waited);
         self.tally.waits.observe(first.waited);
-        let work = first.job.work(self.scheme, &self.ceiling);
+        let work = first.job.work;
         if first.is_late {
             self.tally.refuse(Refused::Late);
             let retry_after = queue.retry_after();
-            first.job.turn_away(Error::Busy { retry_after });
+            first.job.to_do.turn_away(Error::Busy { retry_after });
             queue.done(first.takes, work, Effort::default());
             // Where nothing but the waking up took so long this thread has to be rescued as well.
             return Some(Effort {
@@ -140,7 +140,7 @@ impl Worker {
 
     /// The next job. Answers are held back only if jobs suffice for all threads: then this one finds a job, or another
     /// thread has taken it and comes here next.
-    fn next(&self, queue: &Queue<Job>) -> Option<Taken<Job>> {
+    fn next(&self, queue: &Queue<Queued>) -> Option<Taken<Queued>> {
         if !queue.suffices() {
             self.answers.hand_over();
         }
@@ -148,15 +148,21 @@ impl Worker {
     }
 
     /// A job to be done at once with one that is this much work.
-    fn second(&self, work: Work, queue: &Queue<Job>) -> Option<Taken<Job>> {
+    fn second(&self, work: Work, queue: &Queue<Queued>) -> Option<Taken<Queued>> {
         let Work::Argon2(cost) = work else { return None };
         if !self.memory.pairs(cost) {
             return None;
         }
-        queue.take_second(|other| other.work(self.scheme, &self.ceiling) == work)
+        queue.take_second(|other| other.work == work)
     }
 
-    fn work_on(&mut self, queue: &Queue<Job>, work: Work, first: Taken<Job>, second: Option<Taken<Job>>) -> Effort {
+    fn work_on(
+        &mut self,
+        queue: &Queue<Queued>,
+        work: Work,
+        first: Taken<Queued>,
+        second: Option<Taken<Queued>>,
+    ) -> Effort {
         let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
         self.answers.hand_over_before(takes, self.clock.running());
         let (started, used) = (self.clock.instant(), priority::time_used());
@@ -166,9 +172,9 @@ impl Worker {
         let _ = panic::catch_unwind(AssertUnwindSafe(|| match second {
             Some(second) => {
                 self.tally.waits.observe(second.waited);
-                self.run_two(first.job, second.job);
+                self.run_two(first.job.to_do, second.job.to_do);
             }
-            None => self.run(first.job),
+            None => self.run(first.job.to_do),
         }));
         let took = self.clock.instant().duration_since(started);
         if work != Work::Strength {
