@@ -104,7 +104,8 @@ pub(super) const SERVING: &[Setting] = &[
         name: "hide_accounts",
         kind: Kind::Flag(|config| &mut config.hide_accounts),
         about: "Whether a login to an unknown account is answered like a wrong password, also where a contract \
-                tells them apart.",
+                tells them apart. Attempts are counted for an account and not for each of its identifiers: whoever \
+                has used up those of a username is told to wait for the e-mail address of the same account as well.",
     },
 ];
 
