@@ -15,7 +15,6 @@ use doorward_core::action::{Call, Outcome};
 use doorward_core::presence::Presence;
 use doorward_core::session::Client;
 use doorward_core::{Auth, Error, SetupError};
-use serde_json::Value;
 
 use crate::contract::Route;
 use crate::contract::render::{Filling, WordedFault};
@@ -30,6 +29,7 @@ mod body;
 mod cookie;
 mod field;
 mod form;
+mod meant;
 mod mount;
 mod origin;
 mod presented;
@@ -39,6 +39,7 @@ mod table;
 
 pub(crate) use answer::{add_common_headers, common_headers};
 pub(crate) use body::form as read_form;
+use meant::{Meant, Unmet};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
 pub(crate) use presented::tokens_of_realm;
@@ -162,48 +163,18 @@ impl Engine {
         origin: &origin::Judged,
         request: Request<Body>,
     ) -> Answered<'e> {
-        let candidates: Vec<&Route> = routes
-            .iter()
-            .filter_map(|index| mounted.contract.routes.get(*index))
-            .collect();
         let (parts, stream) = request.into_parts();
-        let mut body = Value::Null;
-        if candidates.iter().any(|route| route.reads_body()) {
-            if origin.is_foreign && body::is_form(&parts.headers) {
-                return self.refuse(facts, mounted, candidates.first().copied(), Wide::Forbidden, None);
+        let (asked, patience) = ((routes, variables), self.settings.body_timeout);
+        let read = meant::read(&mounted.contract, asked, origin.is_foreign, (&parts, stream), patience);
+        let Meant { route, inputs } = match read.await {
+            Ok(meant) => meant,
+            Err(Unmet::Refused(route, wide, why)) => return self.refuse(facts, mounted, route, wide, why.as_deref()),
+            Err(Unmet::Invalid(route, faults)) => {
+                let invalid = Outcome::invalid(Vec::new());
+                return self.outcome(facts, mounted, route, &parts.headers, &invalid, &faults);
             }
-            match body::read(&mounted.contract, &parts.headers, stream, self.settings.body_timeout).await {
-                Ok(read) => body = read,
-                Err((wide, why)) => {
-                    return self.refuse(facts, mounted, candidates.first().copied(), wide, why.as_deref());
-                }
-            }
-        }
-        let request = field::Request {
-            parts: &parts,
-            body: &body,
-            variables,
-        };
-        let Some(route) = candidates
-            .into_iter()
-            .find(|route| request.meets(route, &mounted.contract))
-        else {
-            return self.refuse(facts, mounted, None, Wide::NotFound, None);
         };
         let action = route.action.table();
-        let inputs = match request.inputs(route, &mounted.contract) {
-            Ok(inputs) => inputs,
-            Err(faults) => {
-                return self.outcome(
-                    facts,
-                    mounted,
-                    route,
-                    &parts.headers,
-                    &Outcome::invalid(Vec::new()),
-                    &faults,
-                );
-            }
-        };
         let cookies = action.safe || !origin.is_foreign;
         let presented = presented::tokens(&mounted.contract, &parts.headers, cookies && action.token, action.token);
         let client = request::client(&parts, &self.proxies);

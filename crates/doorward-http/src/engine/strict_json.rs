@@ -1,12 +1,16 @@
 //! Reads JSON (RFC 8259) as strictly as a sign-in server should: a member that comes twice is refused, because
-//! the proxy before us may have looked at the other one, and nesting has a limit.
+//! the proxy before us may have looked at the other one, and nesting and the number of values have limits.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::fmt;
 
 /// How deep arrays and objects may be nested.
 const MAX_DEPTH: usize = 32;
+/// The most values in a text, at any depth. Two bytes of text can become hundreds in memory: without this, a body of a
+/// megabyte takes a hundred. A free attribute, the largest value that an account keeps, has two thousand at most.
+const MAX_VALUES: usize = 4096;
 
 /// Reads a JSON text.
 ///
@@ -14,7 +18,8 @@ const MAX_DEPTH: usize = 32;
 /// What is wrong and where, without repeating any of it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Nested(0)
+    let left = Cell::new(MAX_VALUES);
+    let value = Nested { depth: 0, left: &left }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| format!("the body is not JSON that can be read: {error}"))
@@ -22,26 +27,41 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
 
 /// A value at some depth.
 #[derive(Clone, Copy)]
-struct Nested(usize);
+struct Nested<'c> {
+    depth: usize,
+    /// How many values the text may still have.
+    left: &'c Cell<usize>,
+}
 
-impl Nested {
+impl Nested<'_> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
-        if self.0 >= MAX_DEPTH {
+        if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("it is nested more than {MAX_DEPTH} deep")));
         }
-        Ok(Self(self.0 + 1))
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+
+    fn count<E: Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1);
+        self.left
+            .set(left.ok_or_else(|| E::custom(format_args!("it has more than {MAX_VALUES} values")))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Nested {
+impl<'de> DeserializeSeed<'de> for Nested<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Nested {
+impl<'de> Visitor<'de> for Nested<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,6 +150,15 @@ mod tests {
         }
         assert!(parse(b"{\"a\": \"\xff\"}").is_err(), "invalid UTF-8");
         assert!(parse(&b"[".repeat(1_000_000)).is_err(), "very deep");
+    }
+
+    #[test]
+    fn a_text_has_so_many_values() {
+        // The array and its items.
+        let array = |items: usize| format!("[{}1]", "0,".repeat(items - 1));
+        assert!(parse(array(MAX_VALUES - 1).as_bytes()).is_ok());
+        let error = parse(array(MAX_VALUES).as_bytes()).unwrap_err();
+        assert!(error.contains("more than 4096 values"), "{error}");
     }
 
     #[test]

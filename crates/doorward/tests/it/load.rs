@@ -6,7 +6,7 @@ use std::io::Write;
 use doorward_http::contract::builtin;
 use serde_json::{Value, json};
 
-use crate::http::{self, Answer, Request, at_once};
+use crate::http::{Answer, Request, at_once, connect};
 use crate::server::{Server, Setup};
 
 /// How often somebody comes back who was turned away. Once does, but on a machine that others keep busy.
@@ -181,7 +181,7 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
         while waited() == before {}
         let impatient: Vec<_> = (0..5)
             .map(|_| {
-                let mut connection = http::connect(server.address).unwrap();
+                let mut connection = connect(server.address).unwrap();
                 connection.write_all(&login.bytes()).unwrap();
                 connection
             })
@@ -205,4 +205,47 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
     );
     let sessions = Request::get("/v1/sessions").bearer(&token).send(server.address).json();
     assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(2), "{sessions}");
+}
+
+/// What nobody reads of a body is gone before its password waits (proc(5), `RssAnon`: memory that is no file's).
+#[cfg(target_os = "linux")]
+#[test]
+fn what_came_with_a_password_does_not_wait_with_it() {
+    const WAITING: usize = 64;
+    // One thread, and hashes that take long, so that the line is there when it is looked at.
+    let server = Setup::new()
+        .setting("hash_threads", "1")
+        .setting("hash_wait", "10m")
+        .setting("hash_memory_kib", "4096")
+        .setting("hash_passes", "64")
+        .start();
+    let memory_kib = || -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim_end_matches("kB").trim().parse().unwrap()
+    };
+    let came = || server.counted("doorward_hash_queue") + server.counted("doorward_hashes_total");
+    // A few bytes of text each, hundreds in memory: a megabyte for each login.
+    let unread = vec![json!({"a": 1}); 2000];
+    let mut connections = Vec::new();
+    let mut at_first = 0;
+    for number in 0..WAITING as u64 {
+        let body =
+            json!({"email": format!("{number}@example.com"), "password": "some-pass-phrase-1", "unread": unread});
+        let mut connection = connect(server.address).unwrap();
+        connection
+            .write_all(&Request::post("/auth-cookie/auth/login", &body).bytes())
+            .unwrap();
+        connections.push(connection);
+        // One after the other: the body of those before has been read. Two may be in no line, but in their thread.
+        while came() + 2 < number {}
+        if number == 4 {
+            at_first = memory_kib();
+        }
+    }
+    let taken = memory_kib().saturating_sub(at_first);
+    assert!(
+        taken < WAITING * 1024 / 2,
+        "{WAITING} logins that wait take {taken} KiB"
+    );
 }

@@ -1,0 +1,62 @@
+//! Finds out what a request asks for: the route that is meant, and what its action takes.
+//!
+//! The surprise: this is a function of its own so that the body ends with it. A login waits for its hash for seconds,
+//! among hundreds of others, and all that somebody sent along with it would wait as well.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use doorward_core::action::Inputs;
+use serde_json::Value;
+
+use super::{body, field};
+use crate::contract::render::WordedFault;
+use crate::contract::wide::Wide;
+use crate::contract::{Contract, Route};
+
+/// What a request asks for.
+pub(super) struct Meant<'c> {
+    pub(super) route: &'c Route,
+    pub(super) inputs: Inputs,
+}
+
+/// Why nothing is run.
+pub(super) enum Unmet<'c> {
+    /// The request cannot be read, with a sentence where there is more to say than the kind.
+    Refused(Option<&'c Route>, Wide, Option<String>),
+    /// It breaks rules of the route.
+    Invalid(&'c Route, Vec<WordedFault>),
+}
+
+/// Reads a request that one of `routes` of the contract is for.
+pub(super) async fn read<'c>(
+    contract: &'c Contract,
+    (routes, variables): (&[usize], &[String]),
+    is_foreign: bool,
+    (parts, stream): (&Parts, Body),
+    patience: Duration,
+) -> Result<Meant<'c>, Unmet<'c>> {
+    let candidates: Vec<&Route> = routes.iter().filter_map(|index| contract.routes.get(*index)).collect();
+    let first = candidates.first().copied();
+    let mut body = Value::Null;
+    if candidates.iter().any(|route| route.reads_body()) {
+        if is_foreign && body::is_form(&parts.headers) {
+            return Err(Unmet::Refused(first, Wide::Forbidden, None));
+        }
+        body = body::read(contract, &parts.headers, stream, patience)
+            .await
+            .map_err(|(wide, why)| Unmet::Refused(first, wide, why))?;
+    }
+    let request = field::Request {
+        parts,
+        body: &body,
+        variables,
+    };
+    let meant = candidates.into_iter().find(|route| request.meets(route, contract));
+    let route = meant.ok_or(Unmet::Refused(None, Wide::NotFound, None))?;
+    match request.inputs(route, contract) {
+        Ok(inputs) => Ok(Meant { route, inputs }),
+        Err(faults) => Err(Unmet::Invalid(route, faults)),
+    }
+}
