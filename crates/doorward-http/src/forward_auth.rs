@@ -161,8 +161,7 @@ fn worded(verdict: Verdict, facts: &RequestFacts) -> (&'static str, Response<Bod
                 profile.username.clone().unwrap_or_default(),
             ];
             for (name, value) in HEADERS.into_iter().zip(values) {
-                // What no header can hold is not told.
-                if let Ok(value) = HeaderValue::from_str(value.trim()).or_else(|_| utf8(&value)) {
+                if let Some(value) = whole(&value) {
                     response.headers_mut().insert(name, value);
                 }
             }
@@ -194,7 +193,9 @@ fn worded(verdict: Verdict, facts: &RequestFacts) -> (&'static str, Response<Bod
     (outcome, response)
 }
 
-/// Names of people have letters of every script; a header holds their UTF-8, and nothing that ends a line.
-fn utf8(value: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
-    HeaderValue::from_bytes(value.trim().as_bytes())
+/// The value as a header that says all of it, if there is one. Names of people have letters of every script: a header
+/// holds their UTF-8. White space at the ends is taken away by whoever reads it, and `ann ` is another account than `ann`.
+fn whole(value: &str) -> Option<HeaderValue> {
+    let told = HeaderValue::from_bytes(value.as_bytes()).ok();
+    told.filter(|_| value.trim() == value)
 }

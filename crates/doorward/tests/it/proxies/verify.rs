@@ -84,6 +84,18 @@ fn every_answer_has_every_header() {
 }
 
 #[test]
+fn nobody_is_told_as_somebody_else() {
+    let (server, _) = start();
+    for (username, told) in [("ann ", ""), (" ann", ""), ("ann\u{a0}", ""), ("Zoë Ann", "Zoë Ann")] {
+        let token = register(&server, username);
+        let passes = Request::get("/v1/verify").bearer(&token).send(server.address);
+        assert_eq!(passes.status, 200, "{passes}");
+        assert_eq!(all(&passes)[5], told, "{username:?}");
+        assert_eq!(all(&passes)[0].len(), 36, "the id tells them apart: {passes}");
+    }
+}
+
+#[test]
 fn what_ended_is_refused() {
     let (server, token) = start();
     let ask = || Request::get("/v1/verify").bearer(&token).send(server.address);
