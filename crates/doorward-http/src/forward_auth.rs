@@ -87,14 +87,14 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let started = engine.auth.clock().instant();
     let facts = engine.facts(&request);
     let (parts, _) = request.into_parts();
-    let verdict = judge(&engine, &parts).await;
+    let verdict = judge(&engine, &parts, &facts).await;
     let (outcome, mut response) = worded(verdict, &facts);
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "verify", outcome), response.status(), started);
     response
 }
 
-async fn judge(engine: &Engine, parts: &Parts) -> Verdict {
+async fn judge(engine: &Engine, parts: &Parts, facts: &RequestFacts) -> Verdict {
     let Question { realm, sign_in } = match Question::read(parts.uri.query().unwrap_or_default()) {
         Ok(question) => question,
         Err(why) => return Verdict::Wrong(why),
@@ -112,7 +112,12 @@ async fn judge(engine: &Engine, parts: &Parts) -> Verdict {
     let said = is_from_proxy(parts, &engine.proxies).then_some(&parts.headers);
     let method = said.and_then(method);
     let unsafe_method = method.is_none_or(|method| !method.is_safe()) || opens_socket(&parts.headers);
-    let presented = tokens_of_realm(mounts.iter().map(|m| &***m), &parts.headers, unsafe_method);
+    let presented = tokens_of_realm(
+        mounts.iter().map(|m| &***m),
+        &parts.headers,
+        unsafe_method,
+        facts.over_tls,
+    );
     let came = match engine.auth.caller(&first.realm, &presented).await {
         Ok(Caller::Known(account, session)) => return Verdict::Pass(account, session, name.to_owned()),
         Ok(Caller::Anonymous) => false,

@@ -56,28 +56,33 @@ fn encoded(value: &str) -> String {
     out
 }
 
+/// Whether it is said that the browser speaks TLS, by the operator or by the request. Whoever sends it is believed: to
+/// say so takes rights away, and a page cannot say so of what it makes a browser send to another site.
+pub(super) fn is_over_tls(setting: SecureCookies, headers: &HeaderMap) -> bool {
+    matches!(setting, SecureCookies::Always)
+        || text(headers, X_FORWARDED_PROTO)
+            .split(',')
+            .any(|proto| proto.trim().eq_ignore_ascii_case("https"))
+        || text(headers, FORWARDED).to_ascii_lowercase().contains("proto=https")
+}
+
 /// Whether cookies for this request have to be `Secure`.
 pub(super) fn secure(setting: SecureCookies, headers: &HeaderMap, uri: &Uri) -> bool {
     match setting {
         SecureCookies::Always => true,
         SecureCookies::Never => false,
         SecureCookies::Auto => {
-            let text = |name: HeaderName| {
-                headers
-                    .get(name)
-                    .and_then(|value| value.to_str().ok())
-                    .unwrap_or_default()
-            };
-            let over_tls = text(X_FORWARDED_PROTO)
-                .split(',')
-                .any(|proto| proto.trim().eq_ignore_ascii_case("https"))
-                || text(FORWARDED).to_ascii_lowercase().contains("proto=https");
             let host = uri
                 .authority()
-                .map_or_else(|| text(HOST), |authority| authority.as_str());
-            over_tls || !is_loopback(host_name(host))
+                .map_or_else(|| text(headers, HOST), |authority| authority.as_str());
+            is_over_tls(setting, headers) || !is_loopback(host_name(host))
         }
     }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
 }
 
 /// The host without its port.

@@ -66,23 +66,25 @@ impl Origins {
     }
 
     /// Whether a page of another site, which is not listed, had the browser send a request with these headers.
-    pub(super) fn is_foreign(&self, headers: &HeaderMap) -> bool {
-        self.judge(headers, &Method::GET).is_foreign
+    pub(super) fn is_foreign(&self, headers: &HeaderMap, over_tls: bool) -> bool {
+        self.judge(headers, &Method::GET, over_tls).is_foreign
     }
 
-    pub(super) fn judge(&self, headers: &HeaderMap, method: &Method) -> Judged {
+    /// `over_tls` is whether the browser is known to speak TLS; if it is not, it still may.
+    pub(super) fn judge(&self, headers: &HeaderMap, method: &Method, over_tls: bool) -> Judged {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let origin = text(header::ORIGIN);
         let allowed = origin.is_some_and(|origin| self.allows(origin));
         let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        // Sec-Fetch-Site is the browser's own word; without it, an origin that is not this host is another.
+        // Sec-Fetch-Site is the browser's own word; without it, an origin that is not this host is another. So is this
+        // host without TLS where it has TLS: who is in the network writes such pages (RFC 6265 section 8.6).
         let elsewhere = match text(header::HeaderName::from_static("sec-fetch-site")) {
             Some(site) => !matches!(site, "same-origin" | "none"),
             None => origin.is_some_and(|origin| {
                 let host = text(header::HOST).unwrap_or_default();
-                origin
-                    .split_once("://")
-                    .is_none_or(|(_, of)| !of.eq_ignore_ascii_case(host))
+                origin.split_once("://").is_none_or(|(scheme, of)| {
+                    !of.eq_ignore_ascii_case(host) || over_tls && !scheme.eq_ignore_ascii_case("https")
+                })
             }),
         };
         Judged {
@@ -140,12 +142,18 @@ mod tests {
     use super::*;
 
     fn judged(pairs: &[(&'static str, &str)]) -> Judged {
+        judged_with(pairs, false)
+    }
+
+    fn judged_with(pairs: &[(&'static str, &str)], over_tls: bool) -> Judged {
         let list = ["https://app.example.com".to_owned(), LOOPBACK.to_owned()];
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        Origins::new(list.iter()).unwrap().judge(&headers, &Method::POST)
+        Origins::new(list.iter())
+            .unwrap()
+            .judge(&headers, &Method::POST, over_tls)
     }
 
     #[test]
@@ -177,6 +185,10 @@ mod tests {
         assert!(!judged(&[host, ("origin", "https://login.example.com")]).is_foreign);
         assert!(judged(&[host, ("origin", "https://evil.example")]).is_foreign);
         assert!(judged(&[host, ("origin", "null")]).is_foreign);
+        let without_tls = [host, ("origin", "http://login.example.com")];
+        assert!(!judged(&without_tls).is_foreign, "nobody says that there is TLS");
+        assert!(judged_with(&without_tls, true).is_foreign);
+        assert!(!judged_with(&[host, ("origin", "https://login.example.com")], true).is_foreign);
         assert!(judged(&[host, ("sec-fetch-site", "cross-site")]).is_foreign);
         assert!(judged(&[host, ("sec-fetch-site", "same-site")]).is_foreign);
         assert!(!judged(&[host, ("sec-fetch-site", "none")]).is_foreign);

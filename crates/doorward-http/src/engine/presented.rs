@@ -22,11 +22,12 @@ pub(crate) fn tokens_of_realm<'m>(
     mounts: impl Iterator<Item = &'m Mounted>,
     headers: &HeaderMap,
     unsafe_method: bool,
+    over_tls: bool,
 ) -> Presented {
     let bearer = TokenSource::Scheme("Bearer".to_owned());
     let mut sources = vec![&bearer];
     for mounted in mounts {
-        let cookies_count = !unsafe_method || !mounted.origins.is_foreign(headers);
+        let cookies_count = !unsafe_method || !mounted.origins.is_foreign(headers, over_tls);
         for source in &mounted.contract.token.sources {
             if (cookies_count || !is_cookie(source)) && !sources.contains(&source) {
                 sources.push(source);

@@ -30,6 +30,8 @@ pub struct RequestFacts {
     pub id: String,
     /// Whether cookies for this client have to be `Secure`.
     pub(super) secure: bool,
+    /// Whether it is said that the browser speaks TLS.
+    pub(crate) over_tls: bool,
 }
 
 impl RequestFacts {
@@ -40,6 +42,7 @@ impl RequestFacts {
             content_type: content_type(request.headers()),
             id,
             secure: cookie::secure(secure_cookies, request.headers(), request.uri()),
+            over_tls: cookie::is_over_tls(secure_cookies, request.headers()),
         }
     }
 }
