@@ -76,15 +76,11 @@ pub(super) fn client(parts: &Parts, proxies: &[Network]) -> Client {
     let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut address = peer;
     if peer.is_some_and(is_proxy) {
-        let forwarded = parts.headers.get_all(X_FORWARDED_FOR);
-        let hops = forwarded
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','));
-        let hops: Vec<&str> = hops.map(str::trim).collect();
-        // From the right: each hop was written by the one after it. What is no address ends the chain.
-        for hop in hops.into_iter().rev() {
-            let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        // From the right: each hop was written by the one after it. What is no address ends the chain, and what stands
+        // to the left of it was written by nobody who is believed, whatever its bytes are.
+        let lines = parts.headers.get_all(X_FORWARDED_FOR).iter().rev();
+        for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
+            let Some(hop) = hop_address(hop) else { break };
             address = Some(hop);
             if !is_proxy(hop) {
                 break;
@@ -108,6 +104,17 @@ pub(super) fn client(parts: &Parts, proxies: &[Network]) -> Client {
     }
 }
 
+/// The address of a hop. Some gateways write the port as well, and brackets around an address of IPv6.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = str::from_utf8(hop).ok()?.trim();
+    let bare = hop
+        .strip_prefix('[')
+        .and_then(|hop| hop.strip_suffix(']'))
+        .unwrap_or(hop);
+    let address = bare.parse().ok();
+    address.or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))
+}
+
 fn content_type(headers: &HeaderMap) -> Cow<'static, str> {
     let value = headers
         .get(CONTENT_TYPE)
@@ -120,6 +127,56 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    /// Who calls, by the lines of `X-Forwarded-For` that the peer sends.
+    fn address(peer: &str, lines: &[u8]) -> String {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+        parts.extensions.insert(ConnectInfo(peer));
+        for line in lines.split(|byte| *byte == b'\n') {
+            let line = HeaderValue::from_bytes(line).unwrap();
+            parts.headers.append(X_FORWARDED_FOR, line);
+        }
+        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
+        client(&parts, &proxies).address.unwrap().to_string()
+    }
+
+    #[test]
+    fn a_client_is_whom_the_proxies_name() {
+        let named = |lines: &[u8]| address("10.0.0.1", lines);
+        assert_eq!(named(b""), "10.0.0.1");
+        assert_eq!(named(b"203.0.113.9"), "203.0.113.9");
+        assert_eq!(named(b"198.51.100.1, 203.0.113.9,10.0.0.2"), "203.0.113.9");
+        assert_eq!(named(b"198.51.100.1\n203.0.113.9\n10.0.0.2"), "203.0.113.9");
+        assert_eq!(named(b"10.0.0.3, 10.0.0.2"), "10.0.0.3");
+        assert_eq!(named(b"203.0.113.9, unknown, 10.0.0.2"), "10.0.0.2");
+        assert_eq!(named(b"203.0.113.9, , 10.0.0.2"), "10.0.0.2");
+        assert_eq!(named(b"::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(address("192.0.2.1", b"203.0.113.9"), "192.0.2.1", "no proxy");
+    }
+
+    #[test]
+    fn what_a_client_writes_hides_nobody() {
+        for bytes in [&b"\xff"[..], b"\xc3\xa9", b"\t", b"x"] {
+            let line = [bytes, b", 203.0.113.9, 10.0.0.2"].concat();
+            assert_eq!(address("10.0.0.1", &line), "203.0.113.9", "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_hop_may_have_a_port() {
+        for (hop, expected) in [
+            ("203.0.113.9:51234", "203.0.113.9"),
+            ("203.0.113.9:51234, 10.0.0.2:80", "203.0.113.9"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[203.0.113.9", "10.0.0.1"),
+            ("203.0.113.9:x", "10.0.0.1"),
+        ] {
+            assert_eq!(address("10.0.0.1", hop.as_bytes()), expected, "{hop}");
+        }
+    }
 
     #[test]
     fn every_request_has_an_id_of_its_own() {
