@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::engine::{Engine, Mounted};
 use crate::openapi::document;
 use crate::operations::response;
+use crate::own;
 
 /// The page may use the style that stands in it, and nothing else.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
@@ -35,9 +36,9 @@ dt { font-weight: 600; margin-top: .75rem; } dd { margin: 0; }
 ";
 
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
-    let mut router = Router::new().route("/docs", get(page));
+    let mut router = Router::new().route(own::DOCS, get(page));
     for prefix in prefixes(engine) {
-        let path = format!("{prefix}/openapi.json");
+        let path = own::document(&prefix);
         let handler = move |State(engine): State<Arc<Engine>>| async move {
             response(
                 StatusCode::OK,

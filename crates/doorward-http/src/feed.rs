@@ -22,11 +22,10 @@ use self::stream::Stream;
 use crate::client;
 use crate::engine::Engine;
 use crate::operations::response;
+use crate::own;
 use crate::refusal::{Refusal, finish};
 
 mod stream;
-
-const PATH: &str = "/v1/ended-sessions";
 
 /// The most streams at once; each is a connection of a service, not of a person.
 const MAX_STREAMS: usize = 1_024;
@@ -67,7 +66,7 @@ pub(crate) fn routes() -> Router<Arc<Engine>> {
         let answered = answer(&engine, &parts, &places).await;
         finish(&engine, &facts, "ended_sessions", answered, started)
     };
-    Router::new().route(PATH, get(handler))
+    Router::new().route(own::ENDED_SESSIONS, get(handler))
 }
 
 async fn answer(engine: &Arc<Engine>, parts: &Parts, places: &Arc<Semaphore>) -> Result<Response<Body>, Refusal> {

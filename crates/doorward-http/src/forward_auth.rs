@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::engine::{Engine, Mounted, RequestFacts, common_headers, is_from_proxy, tokens_of_realm};
 use crate::operations::response;
+use crate::own;
 use crate::refusal::Refusal;
 
 mod sign_in;
@@ -41,7 +42,7 @@ const HEADERS: [HeaderName; 6] = [
 ];
 
 pub(crate) fn routes() -> Router<Arc<Engine>> {
-    Router::new().route("/v1/verify", get(verify))
+    Router::new().route(own::VERIFY, get(verify))
 }
 
 /// What the proxy asks for, by its query.

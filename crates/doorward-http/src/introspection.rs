@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::client;
 use crate::engine::{Engine, read_form};
 use crate::operations::response;
+use crate::own;
 use crate::refusal::{Refusal, finish};
 
 /// The most bytes of a form: the longest token that is read (8 KiB), credentials and a hint, encoded with some waste.
@@ -26,8 +27,8 @@ const MAX_FORM: usize = 16 * 1024;
 
 pub(crate) fn routes() -> Router<Arc<Engine>> {
     Router::new()
-        .route("/v1/introspect", post(introspect))
-        .route("/v1/revoke", post(revoke))
+        .route(own::INTROSPECT, post(introspect))
+        .route(own::REVOKE, post(revoke))
 }
 
 async fn introspect(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {

@@ -14,6 +14,7 @@ mod introspection;
 mod metrics;
 mod openapi;
 mod operations;
+mod own;
 mod refusal;
 mod settings;
 mod status_list;

@@ -11,6 +11,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
+use crate::own;
 
 /// For how long others may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
 /// `kid` asks again.
@@ -18,11 +19,11 @@ const JWKS_MAX_AGE: &str = "public, max-age=300";
 
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
     let router = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/.well-known/jwks.json", get(jwks));
+        .route(own::HEALTHZ, get(healthz))
+        .route(own::READYZ, get(readyz))
+        .route(own::JWKS, get(jwks));
     if engine.settings.metrics {
-        router.route("/metrics", get(metrics))
+        router.route(own::METRICS, get(metrics))
     } else {
         router
     }

@@ -19,11 +19,12 @@ use serde_json::json;
 use crate::contract::Contract;
 use crate::engine::{Engine, common_headers};
 use crate::operations::response;
+use crate::own;
 use crate::refusal::Refusal;
 
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
     if engine.auth.has_status_lists() {
-        Router::new().route("/v1/status-lists/{list}", get(status_list))
+        Router::new().route(own::STATUS_LIST, get(status_list))
     } else {
         Router::new()
     }

@@ -11,17 +11,7 @@ use matchit::Router;
 
 use super::Mounted;
 use crate::contract::Place;
-
-/// Paths that are the server's own.
-const RESERVED: [&str; 7] = [
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/docs",
-    "/.well-known/jwks.json",
-    "/v1/verify",
-    "/v1/status-lists/{list}",
-];
+use crate::own;
 
 /// Every route by path.
 pub(super) struct Table {
@@ -106,9 +96,8 @@ impl Table {
             return Ok(());
         };
         let path = full_path(&mounted.prefix, &place.path);
-        let document = path == format!("{}/openapi.json", mounted.prefix);
-        let is_own = |own: &&str| numbered(own) == numbered(&path);
-        if RESERVED.iter().any(is_own) || document {
+        let is_document = |mounted: &Arc<Mounted>| path == own::document(&mounted.prefix);
+        if own::PATHS.iter().any(|own| covers(own, &path)) || mounts.iter().any(is_document) {
             let what = format!(
                 "`{path}` of the contract `{}` is the server's own",
                 mounted.contract.name
@@ -221,6 +210,13 @@ pub(crate) fn full_path(prefix: &str, path: &str) -> String {
     } else {
         format!("{prefix}{path}")
     }
+}
+
+/// Whether a route of the server's own answers all that a path of a contract is for. The other way round, as with `/{name}`
+/// and `/docs`, only a value of the variable is missing.
+fn covers(own: &str, path: &str) -> bool {
+    let is_covered = |(own, segment): (&str, &str)| own == segment || own.starts_with('{');
+    own.split('/').count() == path.split('/').count() && own.split('/').zip(path.split('/')).all(is_covered)
 }
 
 /// The path with its variables numbered: `/a/{id}` and `/a/{name}` are one path, whatever a file calls them.

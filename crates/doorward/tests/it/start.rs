@@ -1,6 +1,7 @@
 //! What `doorward serve` says and serves at its start, and what keeps it from starting.
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use doorward_http::contract::builtin;
@@ -103,6 +104,42 @@ fn real_routes_that_collide_are_refused_and_both_named() {
     let error = refusal(&output);
     assert!(error.contains("`users`") && error.contains("`users-strict`"), "{error}");
     assert!(error.contains("POST /users/register"), "{error}");
+}
+
+#[test]
+fn a_contract_cannot_have_the_paths_of_the_server() {
+    let setup = Setup::new();
+    // The port is taken, so that a contract that is not refused is not served either.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let served = |path: &str| {
+        let text = users_with("POST /users/login", &format!("POST {path}"));
+        fs::write(setup.folder().join("mine.toml"), text).unwrap();
+        // The second has a document of its own.
+        let contracts = ["--contract", "./mine.toml@/", "--contract", "auth"];
+        setup.run(&[&["serve", "--listen", &listen][..], &contracts].concat())
+    };
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/docs",
+        "/.well-known/jwks.json",
+        "/v1/verify",
+        "/v1/introspect",
+        "/v1/revoke",
+        "/v1/ended-sessions",
+        "/v1/status-lists/{id}",
+        "/v1/status-lists/7",
+        "/openapi.json",
+        "/auth/openapi.json",
+    ] {
+        let error = refusal(&served(path));
+        assert!(
+            error.contains(&format!("`{path}` of the contract `users` is the server's own")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
