@@ -153,8 +153,6 @@ pub struct Route {
     pub fields: Vec<Arc<Field>>,
     /// Whether changing identifiers or the password takes the current password.
     pub reauthenticate: bool,
-    /// Whether a success's answer or cookie shows a token.
-    pub wants_token: bool,
     /// An answer for each outcome of the action.
     pub answers: BTreeMap<OutcomeKind, Arc<Answer>>,
     /// Contract-wide answers that this route words differently.
@@ -249,6 +247,8 @@ pub struct Answer {
     pub set_cookies: Vec<usize>,
     /// Indices of cookies to clear.
     pub clear_cookies: Vec<usize>,
+    /// Whether it shows a token, itself or in a cookie.
+    pub shows_token: bool,
 }
 
 /// The body of an answer.
@@ -285,6 +285,20 @@ impl WideAnswers {
 }
 
 impl Route {
+    /// The answer to an outcome while these switches are on.
+    pub fn answer(&self, kind: OutcomeKind, switches: &[String]) -> Option<&Answer> {
+        let is_meant = |switched: &&(String, OutcomeKind, _)| switched.1 == kind && switches.contains(&switched.0);
+        let switched = self.switched.iter().find(is_meant).map(|(_, _, answer)| answer);
+        switched.or_else(|| self.answers.get(&kind)).map(|answer| &**answer)
+    }
+
+    /// Whether a success shows a token while these switches are on.
+    pub fn wants_token(&self, switches: &[String]) -> bool {
+        let successes = [OutcomeKind::Ok, OutcomeKind::Created];
+        let mut answers = successes.into_iter().filter_map(|kind| self.answer(kind, switches));
+        answers.any(|answer| answer.shows_token)
+    }
+
     /// Whether it has to read the body.
     pub fn reads_body(&self) -> bool {
         let fields = self.fields.iter().map(|field| &field.at);

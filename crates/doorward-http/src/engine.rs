@@ -199,7 +199,7 @@ impl Engine {
         client: Client,
     ) -> Result<Outcome, Error> {
         let (auth, action) = (Arc::clone(&self.auth), route.action);
-        let (wants_token, reauthenticate) = (route.wants_token, route.reauthenticate);
+        let (wants_token, reauthenticate) = (route.wants_token(&mounted.switches), route.reauthenticate);
         let (_waits, presence) = Presence::of_one_who_waits();
         let run = async move {
             let call = Call {
@@ -240,14 +240,7 @@ impl Engine {
             faults,
             ..Filling::default()
         };
-        let switched = route
-            .switched
-            .iter()
-            .find(|(switch, kind, _)| *kind == outcome.kind && mounted.switches.contains(switch));
-        let answer = switched
-            .map(|(_, _, answer)| answer)
-            .or_else(|| route.answers.get(&outcome.kind));
-        let Some(answer) = answer else {
+        let Some(answer) = route.answer(outcome.kind, &mounted.switches) else {
             let error = Error::internal(format!("no answer for {:?}", outcome.kind));
             return self.failed(facts, mounted, route, &error);
         };

@@ -50,7 +50,7 @@ fn the_good_file_loads() {
     assert_eq!(contract.name, "mine");
     assert_eq!(contract.prefix, "/mine");
     assert_eq!(contract.realm, "main");
-    assert!(contract.routes[0].wants_token);
+    assert!(contract.routes[0].wants_token(&[]));
     assert!(contract.bodies.json && !contract.bodies.form);
 }
 
@@ -129,6 +129,38 @@ fn every_fault_is_told_with_its_place_and_a_hint() {
             "no place is underlined:\n{told}"
         );
     }
+}
+
+/// The good file with a switch, and what its route answers with it.
+fn switched(answers: &str) -> String {
+    let switch = "[switch.quiet]\nabout = \"says less\"\n";
+    format!("{switch}{GOOD}\n[route.with.quiet]\n{answers}\n")
+}
+
+#[test]
+fn an_answer_with_a_switch_needs_a_status_too() {
+    let told = complaint(&switched("ok = { json = '{}' }"));
+    assert!(told.contains("the answer to `ok` has no status"), "{told}");
+    assert!(told.contains("mine.toml:40:6"), "{told}");
+}
+
+#[test]
+fn the_answer_of_the_switch_decides_whether_there_is_a_token() {
+    let on = ["quiet".to_owned()];
+    let wants = |text: &str| {
+        let contract = parse("mine.toml", text).unwrap_or_else(|e| panic!("{e}"));
+        [&[][..], &on].map(|switches| contract.routes[0].wants_token(switches))
+    };
+    assert_eq!(wants(&switched("ok = { status = 200 }")), [true, false]);
+    let without = switched("ok = { status = 200, text = 'Your token: {token}' }");
+    let without = without.replace(
+        r#"json = '{"token": "{token}", "user": "{user}"}', set_cookies = ["token"]"#,
+        "",
+    );
+    assert_eq!(wants(&without), [false, true]);
+    let cookie = without.replace("text = 'Your token: {token}'", "set_cookies = [\"token\"]");
+    assert_eq!(wants(&cookie), [false, true]);
+    assert_eq!(wants(&switched("disabled = \"refused\"")), [true, true]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::hole::Scope;
+use super::super::hole::{Group, Hole, Scope};
 use super::super::section::{Result, Section};
 use super::super::template::{Template, TemplateFault};
 use super::super::{Answer, Body};
@@ -36,15 +36,31 @@ impl<'s> Loader<'s> {
     /// An answer written in place.
     pub(super) fn answer_of(&self, value: &'s Spanned<DeValue<'s>>, what: &str, scope: &Scope) -> Result<Arc<Answer>> {
         let section = Section::of(self.source, what, value)?;
-        let answer = Answer {
+        let mut answer = Answer {
             status: self.status(&section)?,
             headers: self.headers(&section, scope)?,
             body: self.body(&section, scope)?,
             set_cookies: self.cookie_list(&section, "set_cookies", Some(scope))?,
             clear_cookies: self.cookie_list(&section, "clear_cookies", None)?,
+            shows_token: false,
         };
+        answer.shows_token = self.shows_token(&answer);
         section.finish()?;
         Ok(Arc::new(answer))
+    }
+
+    fn shows_token(&self, answer: &Answer) -> bool {
+        let body = match &answer.body {
+            Body::Json(_, template) | Body::Text(template) => Some(template),
+            Body::Empty => None,
+        };
+        let headers = answer.headers.iter().map(|(_, template)| template);
+        let cookies = answer.set_cookies.iter().filter_map(|index| self.cookies.get(*index));
+        let mut templates = body
+            .into_iter()
+            .chain(headers)
+            .chain(cookies.map(|cookie| &cookie.value));
+        templates.any(|template| template.shows(&Hole::Token))
     }
 
     fn status(&self, section: &Section<'s>) -> Result<Option<StatusCode>> {
@@ -120,11 +136,8 @@ impl<'s> Loader<'s> {
                     .source
                     .fault(name.span, format!("there is no cookie `{}`", name.text), hint));
             };
-            let holds_token = self
-                .cookies
-                .get(index)
-                .is_some_and(|c| c.value.shows(&super::super::hole::Hole::Token));
-            if holds_token && scope.is_some_and(|scope| !scope.has(super::super::hole::Group::Token)) {
+            let holds_token = self.cookies.get(index).is_some_and(|c| c.value.shows(&Hole::Token));
+            if holds_token && scope.is_some_and(|scope| !scope.has(Group::Token)) {
                 let what = format!("the cookie `{}` holds a token, and there is none here", name.text);
                 return Err(self
                     .source

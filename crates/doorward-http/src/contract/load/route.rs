@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::http::Method;
 use doorward_core::action::{Action, HasOutcome, Input, Need, OutcomeKind};
 use doorward_core::error::did_you_mean;
+use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::hole::{Group, Hole, Scope};
+use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Text};
 use super::super::wide::{WIDE, Wide};
-use super::super::{Answer, Body, Condition, Field, Location, Place, Route};
+use super::super::{Answer, Condition, Field, Location, Place, Route};
 use super::{Loader, field};
 
 /// The most routes of one contract.
@@ -87,9 +88,6 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
         }
     }
     let route = Route {
-        wants_token: answers
-            .iter()
-            .any(|(kind, answer)| is_success(*kind) && shows_token(loader, answer)),
         when: conditions(loader, section)?,
         reauthenticate: !section.flag("trust_session")?,
         switched: switched(loader, section, action)?,
@@ -106,21 +104,6 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
             .fault(named.span, "this contract has no refresh tokens to refresh", hint));
     }
     Ok((route, on))
-}
-
-fn is_success(kind: OutcomeKind) -> bool {
-    matches!(kind, OutcomeKind::Ok | OutcomeKind::Created)
-}
-
-fn shows_token(loader: &Loader<'_>, answer: &Answer) -> bool {
-    let in_body = match &answer.body {
-        Body::Json(_, template) | Body::Text(template) => template.shows(&Hole::Token),
-        Body::Empty => false,
-    };
-    let cookies = answer.set_cookies.iter().filter_map(|index| loader.cookies.get(*index));
-    in_body
-        || answer.headers.iter().any(|(_, template)| template.shows(&Hole::Token))
-        || cookies.into_iter().any(|cookie| cookie.value.shows(&Hole::Token))
 }
 
 fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
@@ -281,12 +264,17 @@ fn outcome_answer<'s>(
         );
         return Err(loader.source.fault(section.span.clone(), what, hint));
     };
+    answer_to(loader, outcome, value).map(Some)
+}
+
+fn answer_to<'s>(loader: &Loader<'s>, outcome: &HasOutcome, value: &'s Spanned<DeValue<'s>>) -> Result<Arc<Answer>> {
+    let name = outcome.kind.name();
     let answer = loader.answer(value, name, &Scope::outcome(outcome, loader.has_refresh))?;
     if answer.status.is_none() {
         let what = format!("the answer to `{name}` has no status");
         return Err(loader.source.fault(value.span(), what, "add `status = …`"));
     }
-    Ok(Some(answer))
+    Ok(answer)
 }
 
 /// `[route.with.SWITCH]`: answers that a switch replaces.
@@ -306,9 +294,7 @@ fn switched<'s>(
         let with = Section::of(loader.source, format!("[route.with.{}]", key.text), value)?;
         for outcome in action.table().outcomes {
             if let Some(value) = with.value(outcome.kind.name()) {
-                let scope = Scope::outcome(outcome, loader.has_refresh);
-                let answer = loader.answer(value, outcome.kind.name(), &scope)?;
-                switched.push((key.text.clone(), outcome.kind, answer));
+                switched.push((key.text.clone(), outcome.kind, answer_to(loader, outcome, value)?));
             }
         }
         with.finish()?;
