@@ -132,7 +132,7 @@ fn line(url: &str, contract: &Contract, action: Action) -> Option<String> {
         .answers
         .get(&OutcomeKind::Ok)
         .is_some_and(|answer| match &answer.body {
-            Body::Json(_, template) | Body::Text(template) => template.shows(&Hole::Token),
+            Body::Json(_, template) | Body::Text(template) => template.shows(&|hole| *hole == Hole::Token),
             Body::Empty => false,
         });
     // A JWT begins with the base64url of `{"`, wherever the contract puts it.

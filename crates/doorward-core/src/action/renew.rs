@@ -16,7 +16,7 @@ pub(super) static TABLE: Table = Table {
         HasOutcome {
             kind: OutcomeKind::Ok,
             when: "The session lives on and has a new token.",
-            carries: &[Carries::Account, Carries::NewToken],
+            carries: &[Carries::Account, Carries::NewAccessToken],
         },
         super::NO_TOKEN,
         super::BAD_TOKEN,

@@ -124,6 +124,8 @@ pub enum Carries {
     Account,
     /// A new access token (`{token}`, `{token.expires_in}`), and a refresh token if the contract has them.
     NewToken,
+    /// A new access token alone: the refresh token that there is goes on.
+    NewAccessToken,
     /// The token that came with the request (`{token}`).
     PresentedToken,
     /// The account's sessions (`{sessions}`).

@@ -75,6 +75,24 @@ pub enum Hole {
     SessionUserAgent,
 }
 
+impl Hole {
+    /// Whether it, or one of those of which it shows the first, is meant.
+    pub(super) fn any(&self, is_meant: &dyn Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::FirstOf(holes) => holes.iter().any(|hole| hole.any(is_meant)),
+            hole => is_meant(hole),
+        }
+    }
+
+    /// Whether it has something to show where this group has.
+    pub(super) fn is_of(&self, group: Group) -> bool {
+        match self {
+            Self::AccountAttribute(_) => group == Group::Account,
+            _ => HOLES.iter().any(|(_, hole, of, _)| hole == self && *of == group),
+        }
+    }
+}
+
 /// Where a hole has something to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
@@ -86,7 +104,7 @@ pub enum Group {
     Account,
     /// Where the outcome carries a token.
     Token,
-    /// Where the outcome carries a new token and the contract has refresh tokens.
+    /// Where the outcome carries a new refresh token, if the contract has them.
     Refresh,
     /// Where the outcome carries faults, and in the shape `fault`.
     Fault,
@@ -168,7 +186,7 @@ impl Scope {
         for carries in outcome.carries {
             match carries {
                 Carries::Account => scope.groups.push(Group::Account),
-                Carries::PresentedToken => scope.groups.push(Group::Token),
+                Carries::NewAccessToken | Carries::PresentedToken => scope.groups.push(Group::Token),
                 Carries::NewToken => {
                     scope.groups.push(Group::Token);
                     if has_refresh {

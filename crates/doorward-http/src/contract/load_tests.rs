@@ -163,6 +163,69 @@ fn the_answer_of_the_switch_decides_whether_there_is_a_token() {
     assert_eq!(wants(&switched("disabled = \"refused\"")), [true, true]);
 }
 
+/// The good file with refresh tokens, a cookie that holds them, and one more route.
+fn with_refresh(route: &str) -> String {
+    let refresh = "[token.refresh]\nidle = \"1h\"\nlifetime = \"2h\"\ngrace = \"1s\"\n\n\
+                   [cookie.refresh]\nvalue = \"{refresh_token}\"\n\n[cookie.token]";
+    let refused = "no_token = \"refused\"\nbad_token = \"refused\"\n";
+    let text = GOOD.replace("[cookie.token]", refresh);
+    format!(
+        "{text}\n[[route]]\non = \"POST /more\"\n{}",
+        route.replace("REFUSED", refused)
+    )
+}
+
+#[test]
+fn renewing_makes_no_refresh_token() {
+    let renew = |ok: &str| with_refresh(&format!("action = \"renew\"\nok = {ok}\ngone = \"refused\"\nREFUSED"));
+    let told = complaint(&renew(r#"{ status = 200, json = '{"r": "{refresh_token}"}' }"#));
+    assert!(told.contains("`{refresh_token}` has nothing to show here"), "{told}");
+    let told = complaint(&renew(r#"{ status = 200, set_cookies = ["refresh"] }"#));
+    let what = "`refresh` holds a new refresh token, and there is none here";
+    assert!(told.contains(what), "{told}");
+    let good = renew(r#"{ status = 200, text = "{token} {token.expires_in}", set_cookies = ["token"] }"#);
+    parse("mine.toml", &good).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn a_cookie_is_set_where_there_is_what_it_holds() {
+    let logout = |value: &str| {
+        let text = with_refresh("action = \"logout\"\nok = { status = 200, set_cookies = [\"refresh\"] }\nREFUSED");
+        text.replace("\"{refresh_token}\"", &format!("\"{value}\""))
+    };
+    for (value, held) in [
+        ("{token.expires_at}", "a token"),
+        ("{account.email|token}", "a token"),
+        ("{refresh_token}", "a new refresh token"),
+        ("{account.attribute.colour}", "the account"),
+    ] {
+        let told = complaint(&logout(value));
+        assert!(
+            told.contains(&format!("`refresh` holds {held}, and there is none here")),
+            "{told}"
+        );
+    }
+    parse("mine.toml", &logout("{request.id}")).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn whatever_is_told_of_a_token_needs_one() {
+    let register = "action = \"register\"\nfields = [\"email\", \"password\"]\ntaken = \"refused\"\n\
+                    invalid = \"refused\"\n";
+    for shown in [
+        "text = '{token}'",
+        "text = 'until {token.expires_at}'",
+        "json = '{\"r\": \"{refresh_token}\"}'",
+        "json = '{\"r\": \"{account.username|token}\"}'",
+        "headers = { X-Expires = '{refresh_token.expires_in}' }",
+        "set_cookies = [\"refresh\"]",
+    ] {
+        let text = with_refresh(&format!("{register}created = {{ status = 201, {shown} }}\n"));
+        let contract = parse("mine.toml", &text).unwrap_or_else(|e| panic!("{e}"));
+        assert!(contract.routes[1].wants_token(&[]), "{shown}");
+    }
+}
+
 #[test]
 fn two_routes_cannot_be_one() {
     let route = GOOD.split_once("[[route]]").map(|(_, route)| route).unwrap_or_default();

@@ -63,6 +63,7 @@ fn carried(carries: Carries) -> &'static str {
     match carries {
         Carries::Account => "`{account.…}`",
         Carries::NewToken => "a new `{token}`, and `{refresh_token}` with `[token.refresh]`",
+        Carries::NewAccessToken => "a new `{token}`",
         Carries::PresentedToken => "the request's `{token}`",
         Carries::Sessions => "`{sessions}`",
         Carries::Faults => "`{faults}`, `{fault.…}`",
@@ -94,7 +95,7 @@ fn holes(page: &mut String) {
             Group::Problem => "contract-wide answers",
             Group::Account => "outcomes that carry the account, claims, cookies",
             Group::Token => "outcomes that carry a token, cookies",
-            Group::Refresh => "outcomes that carry a new token, with `[token.refresh]`",
+            Group::Refresh => "outcomes that carry a new one, with `[token.refresh]`; cookies",
             Group::Fault => "outcomes that carry faults (the first of them), the shape `fault`",
             Group::Session => "the shape `session`",
         };

@@ -251,14 +251,14 @@ impl Template {
         }
     }
 
-    /// Whether a hole is among the pieces, at any depth.
-    pub fn shows(&self, hole: &Hole) -> bool {
+    /// Whether a hole that is meant is among the pieces, at any depth.
+    pub fn shows(&self, is_meant: &dyn Fn(&Hole) -> bool) -> bool {
         self.pieces.iter().any(|piece| match piece {
             Piece::Bytes(_) => false,
-            Piece::Value(is) | Piece::InString(is) | Piece::Plain(is) => is == hole,
-            Piece::Members(members) => members.iter().any(|member| member.value.shows(hole)),
-            Piece::Faults(each) => each.as_ref().is_some_and(|each| each.shows(hole)),
-            Piece::Sessions(each) => each.shows(hole),
+            Piece::Value(is) | Piece::InString(is) | Piece::Plain(is) => is.any(is_meant),
+            Piece::Members(members) => members.iter().any(|member| member.value.shows(is_meant)),
+            Piece::Faults(each) => each.as_ref().is_some_and(|each| each.shows(is_meant)),
+            Piece::Sessions(each) => each.shows(is_meant),
         })
     }
 }

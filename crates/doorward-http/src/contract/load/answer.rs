@@ -10,12 +10,19 @@ use toml::de::DeValue;
 use super::super::hole::{Group, Hole, Scope};
 use super::super::section::{Result, Section};
 use super::super::template::{Template, TemplateFault};
-use super::super::{Answer, Body};
+use super::super::{Answer, Body, Cookie};
 use super::{Loader, json};
 use crate::diagnostic::Diagnostic;
 
 /// The media type of JSON answers unless one says otherwise.
 const JSON: &str = "application/json; charset=utf-8";
+
+/// What cookies can hold, each where it is carried.
+pub(super) const COOKIES_HOLD: [(Group, &str); 3] = [
+    (Group::Token, "a token"),
+    (Group::Refresh, "a new refresh token"),
+    (Group::Account, "the account"),
+];
 
 impl<'s> Loader<'s> {
     /// An answer written in place, or one of `[answer]` by its name.
@@ -60,7 +67,8 @@ impl<'s> Loader<'s> {
             .into_iter()
             .chain(headers)
             .chain(cookies.map(|cookie| &cookie.value));
-        templates.any(|template| template.shows(&Hole::Token))
+        let of_token = |hole: &Hole| hole.is_of(Group::Token) || hole.is_of(Group::Refresh);
+        templates.any(|template| template.shows(&of_token))
     }
 
     fn status(&self, section: &Section<'s>) -> Result<Option<StatusCode>> {
@@ -136,12 +144,13 @@ impl<'s> Loader<'s> {
                     .source
                     .fault(name.span, format!("there is no cookie `{}`", name.text), hint));
             };
-            let holds_token = self.cookies.get(index).is_some_and(|c| c.value.shows(&Hole::Token));
-            if holds_token && scope.is_some_and(|scope| !scope.has(Group::Token)) {
-                let what = format!("the cookie `{}` holds a token, and there is none here", name.text);
-                return Err(self
-                    .source
-                    .fault(name.span, what, "set it where an outcome carries a token"));
+            for (group, held) in COOKIES_HOLD {
+                let holds = |cookie: &Cookie| cookie.value.shows(&|hole| hole.is_of(group));
+                if scope.is_some_and(|scope| !scope.has(group)) && self.cookies.get(index).is_some_and(holds) {
+                    let what = format!("the cookie `{}` holds {held}, and there is none here", name.text);
+                    let hint = format!("set it where an outcome carries {held}");
+                    return Err(self.source.fault(name.span, what, hint));
+                }
             }
             indices.push(index);
         }

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Source, Text};
 use super::super::{Cookie, SameSite, TokenRules, TokenSource};
+use super::answer::COOKIES_HOLD;
 use super::{Loader, json};
 
 /// The longest life of anything, in days. Browsers keep no cookie longer than 400.
@@ -129,7 +130,7 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
             }
         },
     };
-    let scope = Scope::of(&[Group::Token, Group::Account, Group::Refresh]);
+    let scope = Scope::of(&COOKIES_HOLD.map(|(group, _)| group));
     let value = section
         .text("value")?
         .map_or_else(|| "{token}".to_owned(), |value| value.text);
