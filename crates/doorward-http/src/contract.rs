@@ -271,6 +271,19 @@ pub struct WideAnswers {
     pub any: Option<Arc<Answer>>,
 }
 
+/// A prefix without the slash at its end; nothing if there is no request under it.
+pub fn prefix(text: &str) -> Option<&str> {
+    let prefix = text.strip_suffix('/').unwrap_or(text);
+    let is_one = prefix.is_empty() || prefix.starts_with('/');
+    (is_one && prefix.split('/').skip(1).all(is_segment)).then_some(prefix)
+}
+
+/// Whether a segment of a path comes as it is written: nobody encodes it, and nobody resolves it.
+fn is_segment(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    !matches!(text, "" | "." | "..") && text.bytes().all(is_plain)
+}
+
 impl WideAnswers {
     /// The answer of this very kind.
     pub fn exact(&self, wide: Wide) -> Option<&Arc<Answer>> {

@@ -18,6 +18,7 @@ use super::template::Compiler;
 use super::wide::{WIDE, Wide};
 use super::{Bodies, Contract, Cookie, FaultRules, Field, WideAnswers};
 use crate::diagnostic::Diagnostic;
+use crate::engine::{ORIGINS_HINT, is_origin};
 
 mod answer;
 mod field;
@@ -131,7 +132,7 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
         trailing_slash: head.flag("trailing_slash")?,
         bodies: bodies(source, &head)?,
         coerce: head.flag("coerce")?,
-        origins: cors.texts("origins")?.into_iter().map(|origin| origin.text).collect(),
+        origins: origins(&cors)?,
         name: name.text,
         token,
         faults,
@@ -150,15 +151,19 @@ fn prefix(source: &Source<'_>, head: &Section<'_>, name: &str) -> Result<String>
     let Some(prefix) = head.text("prefix")? else {
         return Ok(format!("/{name}"));
     };
-    let trimmed = prefix.text.trim_end_matches('/');
-    if trimmed.is_empty() || trimmed.starts_with('/') {
-        return Ok(trimmed.to_owned());
+    super::prefix(&prefix.text).map(str::to_owned).ok_or_else(|| {
+        let hint = "write `/`, or letters, digits, `-`, `.`, `_` and `~` behind single slashes: `prefix = \"/api/v2\"`";
+        source.fault(prefix.span, format!("`{}` is no prefix", prefix.text), hint)
+    })
+}
+
+fn origins(cors: &Section<'_>) -> Result<Vec<String>> {
+    let origins = cors.texts("origins")?;
+    if let Some(wrong) = origins.iter().find(|origin| !is_origin(&origin.text)) {
+        let what = format!("`{}` is no origin", wrong.text);
+        return Err(cors.source.fault(wrong.span.clone(), what, ORIGINS_HINT));
     }
-    Err(source.fault(
-        prefix.span,
-        "a prefix begins with `/`",
-        format!("write `prefix = \"/{}\"`", prefix.text),
-    ))
+    Ok(origins.into_iter().map(|origin| origin.text).collect())
 }
 
 fn bodies(source: &Source<'_>, head: &Section<'_>) -> Result<Bodies> {

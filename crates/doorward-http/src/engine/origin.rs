@@ -34,6 +34,16 @@ pub(super) struct Judged {
     pub(super) is_foreign: bool,
 }
 
+/// What can stand in a list of origins.
+pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
+
+/// Whether it can.
+pub(crate) fn is_origin(text: &str) -> bool {
+    let is_plain =
+        |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
+    text == LOOPBACK || !text.ends_with('/') && text.parse().is_ok_and(is_plain)
+}
+
 impl Origins {
     pub(super) fn new<'a>(origins: impl Iterator<Item = &'a String>) -> Result<Self, SetupError> {
         let mut allowed = Vec::new();
@@ -43,12 +53,9 @@ impl Origins {
                 loopback = true;
                 continue;
             }
-            let plain = origin.parse::<Uri>().ok().filter(|uri| {
-                matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
-            });
-            if plain.is_none() || origin.ends_with('/') {
-                let hint = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
-                return Err(SetupError::new(format!("origins: `{origin}` is no origin"), hint));
+            if !is_origin(origin) {
+                let what = format!("origins: `{origin}` is no origin");
+                return Err(SetupError::new(what, ORIGINS_HINT));
             }
             allowed.push(origin.to_ascii_lowercase());
         }

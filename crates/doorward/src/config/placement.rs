@@ -54,13 +54,11 @@ fn is_toml(name: &str) -> bool {
 
 /// A prefix without a slash at its end, if it is one.
 fn checked(prefix: &str) -> Result<String, String> {
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    let mut segments = prefix.split('/').skip(1);
-    if segments.all(|segment| !segment.is_empty() && !matches!(segment, "." | "..") && segment.chars().all(plain)) {
-        return Ok(prefix.to_owned());
-    }
-    Err("a prefix has letters, digits, `-`, `.`, `_` and `~` between single slashes, as in `@/api/v2`".into())
+    doorward_http::contract::prefix(prefix)
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            "a prefix has letters, digits, `-`, `.`, `_` and `~` between single slashes, as in `@/api/v2`".to_owned()
+        })
 }
 
 impl fmt::Display for Placement {

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Text};
 use super::super::wide::{WIDE, Wide};
-use super::super::{Answer, Condition, Field, Location, Place, Route};
+use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment};
 use super::{Loader, field};
 
 /// The most routes of one contract.
@@ -124,7 +124,7 @@ fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
                 .strip_prefix('{')
                 .and_then(|rest| rest.strip_suffix('}'))
                 .unwrap_or(segment);
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+            is_segment(name)
         })
     };
     if !path.starts_with('/') || (path != "/" && !segments_are_plain(path)) {
