@@ -271,6 +271,30 @@ pub struct WideAnswers {
     pub any: Option<Arc<Answer>>,
 }
 
+impl Place {
+    /// The names of the path's variables, from left to right.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(variable)
+    }
+}
+
+/// The name of a segment that is a variable.
+fn variable(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The path with its variables numbered: `/a/{id}` and `/a/{name}` are one path, whatever a file calls them.
+pub(crate) fn numbered(path: &str) -> String {
+    let segments = path
+        .split('/')
+        .enumerate()
+        .map(|(index, segment)| match variable(segment) {
+            Some(_) => format!("{{v{index}}}"),
+            None => segment.to_owned(),
+        });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// A prefix without the slash at its end; nothing if there is no request under it.
 pub fn prefix(text: &str) -> Option<&str> {
     let prefix = text.strip_suffix('/').unwrap_or(text);

@@ -48,7 +48,7 @@ pub use request::RequestFacts;
 use request::RequestIds;
 pub(crate) use request::is_from_proxy;
 pub(crate) use table::full_path;
-use table::{Found, Table};
+use table::{Candidate, Found, Table};
 
 /// Serves contracts.
 pub(crate) struct Engine {
@@ -138,8 +138,10 @@ impl Engine {
                 action: "preflight",
                 outcome: "ok",
             },
-            Found::Routes { routes, variables, .. } => {
-                self.run_route(facts, mounted, routes, variables, &origin, request)
+            Found::Routes {
+                candidates, variables, ..
+            } => {
+                self.run_route(facts, mounted, (candidates, variables), &origin, request)
                     .await
             }
             Found::WrongMethod { .. } => {
@@ -159,13 +161,12 @@ impl Engine {
         &'e self,
         facts: &RequestFacts,
         mounted: &'e Arc<Mounted>,
-        routes: &[usize],
-        variables: &[String],
+        asked: (&[Candidate], &[String]),
         origin: &origin::Judged,
         request: Request<Body>,
     ) -> Answered<'e> {
         let (parts, stream) = request.into_parts();
-        let (asked, patience) = ((routes, variables), self.settings.body_timeout);
+        let patience = self.settings.body_timeout;
         let read = meant::read(&mounted.contract, asked, origin.is_foreign, (&parts, stream), patience);
         let Meant { route, inputs } = match read.await {
             Ok(meant) => meant,

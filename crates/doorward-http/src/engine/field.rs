@@ -17,15 +17,15 @@ pub(super) struct Request<'r> {
     pub(super) parts: &'r Parts,
     /// The body; null if no route wants it.
     pub(super) body: &'r Value,
-    /// The variable segments of the path, with the names that the route gives them.
-    pub(super) variables: &'r [String],
+    /// The variable segments of the path, with the names that they have at the place of the route.
+    pub(super) variables: Vec<(&'r str, &'r str)>,
 }
 
 impl Request<'_> {
     /// Whether the request has what a route demands to be meant.
     pub(super) fn meets(&self, route: &Route, contract: &Contract) -> bool {
         route.when.iter().all(|(at, expected)| {
-            self.value(at, route, contract)
+            self.value(at, contract)
                 .is_some_and(|value| value.as_str() == Some(expected.as_str()))
         })
     }
@@ -35,7 +35,7 @@ impl Request<'_> {
         let values: Vec<(&Field, Option<Cow<'_, Value>>)> = route
             .fields
             .iter()
-            .map(|field| (&**field, self.of_field(field, route, contract)))
+            .map(|field| (&**field, self.of_field(field, contract)))
             .collect();
         let faults = faults(&values, contract);
         if !faults.is_empty() {
@@ -55,13 +55,13 @@ impl Request<'_> {
         Ok(inputs)
     }
 
-    fn of_field(&self, field: &Field, route: &Route, contract: &Contract) -> Option<Cow<'_, Value>> {
-        let value = self.value(&field.at, route, contract)?;
+    fn of_field(&self, field: &Field, contract: &Contract) -> Option<Cow<'_, Value>> {
+        let value = self.value(&field.at, contract)?;
         let empty = field.empty_is_absent && value.as_str() == Some("");
         (!empty).then_some(value)
     }
 
-    fn value(&self, at: &Location, route: &Route, contract: &Contract) -> Option<Cow<'_, Value>> {
+    fn value(&self, at: &Location, contract: &Contract) -> Option<Cow<'_, Value>> {
         match at {
             Location::Body(path) => {
                 let value = path.iter().try_fold(self.body, |value, name| value.get(name))?;
@@ -77,14 +77,8 @@ impl Request<'_> {
                 Some(Cow::Owned(value.into()))
             }
             Location::Path(name) => {
-                let names = route
-                    .places
-                    .first()?
-                    .path
-                    .split('/')
-                    .filter_map(|segment| segment.strip_prefix('{'));
-                let index = names.into_iter().position(|is| is.strip_suffix('}') == Some(name))?;
-                Some(Cow::Owned(self.variables.get(index)?.as_str().into()))
+                let (_, value) = self.variables.iter().find(|(is, _)| is == name)?;
+                Some(Cow::Owned((*value).into()))
             }
         }
     }

@@ -10,10 +10,11 @@ use axum::http::request::Parts;
 use doorward_core::action::Inputs;
 use serde_json::Value;
 
+use super::table::Candidate;
 use super::{body, field};
 use crate::contract::render::WordedFault;
 use crate::contract::wide::Wide;
-use crate::contract::{Contract, Route};
+use crate::contract::{Contract, Place, Route};
 
 /// What a request asks for.
 pub(super) struct Meant<'c> {
@@ -29,18 +30,22 @@ pub(super) enum Unmet<'c> {
     Invalid(&'c Route, Vec<WordedFault>),
 }
 
-/// Reads a request that one of `routes` of the contract is for.
+/// Reads a request that one of these routes of the contract is for, with the variable segments of its path.
 pub(super) async fn read<'c>(
     contract: &'c Contract,
-    (routes, variables): (&[usize], &[String]),
+    (candidates, variables): (&[Candidate], &[String]),
     is_foreign: bool,
     (parts, stream): (&Parts, Body),
     patience: Duration,
 ) -> Result<Meant<'c>, Unmet<'c>> {
-    let candidates: Vec<&Route> = routes.iter().filter_map(|index| contract.routes.get(*index)).collect();
-    let first = candidates.first().copied();
+    let with_place = |of: &Candidate| {
+        let route = contract.routes.get(of.route)?;
+        Some((route, route.places.get(of.place)?))
+    };
+    let candidates: Vec<(&Route, &Place)> = candidates.iter().filter_map(with_place).collect();
+    let first = candidates.first().map(|(route, _)| *route);
     let mut body = Value::Null;
-    if candidates.iter().any(|route| route.reads_body()) {
+    if candidates.iter().any(|(route, _)| route.reads_body()) {
         if is_foreign && body::is_form(&parts.headers) {
             return Err(Unmet::Refused(first, Wide::Forbidden, None));
         }
@@ -48,13 +53,17 @@ pub(super) async fn read<'c>(
             .await
             .map_err(|(wide, why)| Unmet::Refused(first, wide, why))?;
     }
-    let request = field::Request {
-        parts,
-        body: &body,
-        variables,
-    };
-    let meant = candidates.into_iter().find(|route| request.meets(route, contract));
-    let route = meant.ok_or(Unmet::Refused(None, Wide::NotFound, None))?;
+    let requests = candidates.into_iter().map(|(route, place)| {
+        let variables: Vec<_> = place.variables().zip(variables.iter().map(String::as_str)).collect();
+        let request = field::Request {
+            parts,
+            body: &body,
+            variables,
+        };
+        (route, request)
+    });
+    let mut meant = requests.filter(|(route, request)| request.meets(route, contract));
+    let (route, request) = meant.next().ok_or(Unmet::Refused(None, Wide::NotFound, None))?;
     match request.inputs(route, contract) {
         Ok(inputs) => Ok(Meant { route, inputs }),
         Err(faults) => Err(Unmet::Invalid(route, faults)),

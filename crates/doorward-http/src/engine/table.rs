@@ -10,7 +10,7 @@ use doorward_core::SetupError;
 use matchit::Router;
 
 use super::Mounted;
-use crate::contract::Place;
+use crate::contract::{Place, numbered};
 use crate::own;
 
 /// Every route by path.
@@ -28,8 +28,15 @@ struct MethodEntry {
     method: Method,
     mount: usize,
     alias: bool,
-    /// Routes of the mount; more than one when conditions tell them apart, the conditional ones first.
-    routes: Vec<usize>,
+    /// More than one when conditions tell them apart, the conditional ones first.
+    candidates: Vec<Candidate>,
+}
+
+/// A route of the mount, and the place of the route at which it was found.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) route: usize,
+    pub(super) place: usize,
 }
 
 /// What a path and method lead to.
@@ -37,7 +44,7 @@ pub(super) enum Found<'t> {
     /// Routes of a mount, the first whose conditions hold is meant.
     Routes {
         mount: usize,
-        routes: &'t [usize],
+        candidates: &'t [Candidate],
         variables: Vec<String>,
         path: &'t Entry,
     },
@@ -75,8 +82,17 @@ impl Table {
         for alias in [false, true] {
             for (mount, mounted) in mounts.iter().enumerate() {
                 for (index, route) in mounted.contract.routes.iter().enumerate() {
-                    for place in route.places.iter().filter(|place| place.alias == alias) {
-                        table.add(mounts, mount, index, place)?;
+                    for (number, place) in route
+                        .places
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, place)| place.alias == alias)
+                    {
+                        let candidate = Candidate {
+                            route: index,
+                            place: number,
+                        };
+                        table.add(mounts, mount, candidate, place)?;
                     }
                 }
             }
@@ -85,13 +101,20 @@ impl Table {
             let Some(mounted) = mounts.get(entry.mount) else {
                 continue;
             };
-            let unconditional = |index: &usize| mounted.contract.routes.get(*index).is_none_or(|r| r.when.is_empty());
-            entry.routes.sort_by_key(unconditional);
+            let routes = &mounted.contract.routes;
+            let unconditional = |of: &Candidate| routes.get(of.route).is_none_or(|route| route.when.is_empty());
+            entry.candidates.sort_by_key(unconditional);
         }
         Ok(table)
     }
 
-    fn add(&mut self, mounts: &[Arc<Mounted>], mount: usize, route: usize, place: &Place) -> Result<(), SetupError> {
+    fn add(
+        &mut self,
+        mounts: &[Arc<Mounted>],
+        mount: usize,
+        candidate: Candidate,
+        place: &Place,
+    ) -> Result<(), SetupError> {
         let Some(mounted) = mounts.get(mount) else {
             return Ok(());
         };
@@ -118,9 +141,9 @@ impl Table {
                     method: place.method.clone(),
                     mount,
                     alias: place.alias,
-                    routes: vec![route],
+                    candidates: vec![candidate],
                 }),
-                Some(known) if known.mount == mount => known.routes.push(route),
+                Some(known) if known.mount == mount => known.candidates.push(candidate),
                 Some(_) if place.alias => {}
                 Some(known) => {
                     let other = mounts.get(known.mount).map_or("", |other| &other.contract.name);
@@ -177,7 +200,7 @@ impl Table {
             return Some(match entry.methods.iter().find(is_meant) {
                 Some(meant) => Found::Routes {
                     mount: meant.mount,
-                    routes: &meant.routes,
+                    candidates: &meant.candidates,
                     variables: found.params.iter().map(|(_, value)| value.to_owned()).collect(),
                     path: entry,
                 },
@@ -196,9 +219,9 @@ impl Table {
 fn is_head_of(method: &Method, entry: &MethodEntry, mounts: &[Arc<Mounted>]) -> bool {
     let routes = || {
         entry
-            .routes
+            .candidates
             .iter()
-            .filter_map(|index| mounts.get(entry.mount)?.contract.routes.get(*index))
+            .filter_map(|of| mounts.get(entry.mount)?.contract.routes.get(of.route))
     };
     *method == Method::HEAD && entry.method == Method::GET && routes().all(|route| route.action.table().safe)
 }
@@ -217,18 +240,6 @@ pub(crate) fn full_path(prefix: &str, path: &str) -> String {
 fn covers(own: &str, path: &str) -> bool {
     let is_covered = |(own, segment): (&str, &str)| own == segment || own.starts_with('{');
     own.split('/').count() == path.split('/').count() && own.split('/').zip(path.split('/')).all(is_covered)
-}
-
-/// The path with its variables numbered: `/a/{id}` and `/a/{name}` are one path, whatever a file calls them.
-fn numbered(path: &str) -> String {
-    let segments = path.split('/').enumerate().map(|(index, segment)| {
-        if segment.starts_with('{') {
-            format!("{{v{index}}}")
-        } else {
-            segment.to_owned()
-        }
-    });
-    segments.collect::<Vec<_>>().join("/")
 }
 
 /// The mount that shares the most leading segments with the path.

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Text};
 use super::super::wide::{WIDE, Wide};
-use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment};
+use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment, numbered};
 use super::{Loader, field};
 
 /// The most routes of one contract.
@@ -37,15 +37,13 @@ pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Rou
         let (route, on) = route(loader, &section)?;
         section.finish()?;
         // Two routes may share a place only when conditions tell them apart.
-        for place in &route.places {
-            let same = routes.iter().find(|other| {
-                other.when == route.when
-                    && other
-                        .places
-                        .iter()
-                        .any(|at| at.method == place.method && at.path == place.path)
-            });
-            if same.is_some() {
+        for (index, place) in route.places.iter().enumerate() {
+            let alike = routes.iter().filter(|other| other.when == route.when);
+            let mut others = alike
+                .flat_map(|other| &other.places)
+                .chain(route.places.iter().take(index));
+            let path = numbered(&place.path);
+            if others.any(|other| other.method == place.method && numbered(&other.path) == path) {
                 let what = format!("two routes are `{} {}`", place.method, place.path);
                 return Err(loader
                     .source
@@ -74,7 +72,7 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
             places.push(place(loader, &text, alias)?);
         }
     }
-    let fields = fields(loader, section, action)?;
+    let fields = fields(loader, section, action, &places)?;
     let mut answers = BTreeMap::new();
     for outcome in action.table().outcomes {
         if let Some(answer) = outcome_answer(loader, section, action, outcome, &fields)? {
@@ -88,7 +86,7 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
         }
     }
     let route = Route {
-        when: conditions(loader, section)?,
+        when: conditions(loader, section, &places)?,
         reauthenticate: !section.flag("trust_session")?,
         switched: switched(loader, section, action)?,
         places,
@@ -137,19 +135,42 @@ fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
     })
 }
 
-fn conditions(loader: &Loader<'_>, section: &Section<'_>) -> Result<Vec<(Location, String)>> {
+fn conditions(loader: &Loader<'_>, section: &Section<'_>, places: &[Place]) -> Result<Vec<(Location, String)>> {
     let mut conditions = Vec::new();
     let when = section.section("when")?;
     for (key, value) in when.entries() {
         let DeValue::String(text) = value.get_ref() else {
             return Err(when.wrong_type(&key.text, value, "text in quotes"));
         };
-        conditions.push((field::location(loader.source, &key)?, text.to_string()));
+        let at = field::location(loader.source, &key)?;
+        in_every_path(loader, places, &at, &key)?;
+        conditions.push((at, text.to_string()));
     }
     Ok(conditions)
 }
 
-fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Result<Vec<Arc<Field>>> {
+/// A variable has a value wherever the route is found.
+fn in_every_path(loader: &Loader<'_>, places: &[Place], at: &Location, named: &Text) -> Result<()> {
+    let Location::Path(variable) = at else {
+        return Ok(());
+    };
+    match places
+        .iter()
+        .find(|place| !place.variables().any(|name| name == variable))
+    {
+        None => Ok(()),
+        Some(place) => {
+            let what = format!(
+                "`{}` is `{{{variable}}}` of the path, and `{}` has none",
+                named.text, place.path
+            );
+            let hint = format!("write `{{{variable}}}` into every path of the route");
+            Err(loader.source.fault(named.span.clone(), what, hint))
+        }
+    }
+}
+
+fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action, places: &[Place]) -> Result<Vec<Arc<Field>>> {
     let table = action.table();
     let mut fields: Vec<Arc<Field>> = Vec::new();
     for name in section.texts("fields")? {
@@ -173,6 +194,7 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action) -> Res
                 .source
                 .fault(name.span, what, format!("it takes: {}", takes.join(", "))));
         }
+        in_every_path(loader, places, &field.at, &name)?;
         loader.used_fields.borrow_mut().insert(name.text.clone());
         fields.push(Arc::clone(field));
     }
