@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -16,6 +16,18 @@ use crate::diagnostic::Diagnostic;
 
 /// The media type of JSON answers unless one says otherwise.
 const JSON: &str = "application/json; charset=utf-8";
+
+/// Headers that an answer cannot have of its own: one of the two would be dropped, or would lie about the message.
+const NOT_HERE: [(HeaderName, &str); 5] = [
+    (header::CONTENT_TYPE, "write `content_type` beside `json`"),
+    (header::CONTENT_LENGTH, "remove it"),
+    (header::TRANSFER_ENCODING, "remove it"),
+    (header::CONNECTION, "remove it"),
+    (
+        HeaderName::from_static("x-request-id"),
+        "show `{request.id}` in another header",
+    ),
+];
 
 /// What cookies can hold, each where it is carried.
 pub(super) const COOKIES_HOLD: [(Group, &str); 3] = [
@@ -85,6 +97,10 @@ impl<'s> Loader<'s> {
                     .source
                     .fault(key.span, format!("`{}` is no header with a text", key.text), hint));
             };
+            if let Some((_, instead)) = NOT_HERE.into_iter().find(|(own, _)| *own == name) {
+                let what = format!("the header `{name}` is written by the server");
+                return Err(self.source.fault(key.span, what, instead));
+            }
             if HeaderValue::from_str(text).is_err() {
                 let hint = "use printable characters only";
                 return Err(self
@@ -100,8 +116,24 @@ impl<'s> Loader<'s> {
         Ok(headers)
     }
 
+    fn media_type(&self, section: &Section<'s>) -> Result<String> {
+        let Some(own) = section.text("content_type")? else {
+            return Ok(JSON.to_owned());
+        };
+        if section.value("json").is_none() {
+            let hint = "remove it: text is `text/plain; charset=utf-8`, and nothing is of no type";
+            let what = "only an answer with `json` has a `content_type`";
+            return Err(self.source.fault(own.span, what, hint));
+        }
+        let is_one = own.text.is_ascii() && own.text.contains('/') && HeaderValue::from_str(&own.text).is_ok();
+        is_one.then_some(own.text).ok_or_else(|| {
+            let hint = "write one such as \"application/problem+json\"";
+            self.source.fault(own.span, "this is no media type", hint)
+        })
+    }
+
     fn body(&self, section: &Section<'s>, scope: &Scope) -> Result<Body> {
-        let media_type = section.text("content_type")?;
+        let media_type = self.media_type(section)?;
         match (section.value("json"), section.value("text")) {
             (Some(_), Some(text)) => {
                 let hint = "keep one of the two";
@@ -118,7 +150,6 @@ impl<'s> Loader<'s> {
                     .compiler(scope)
                     .json(&parsed)
                     .map_err(|fault| self.in_template(value, fault))?;
-                let media_type = media_type.map_or_else(|| JSON.to_owned(), |own| own.text);
                 Ok(Body::Json(media_type, template))
             }
             (None, Some(value)) => {

@@ -100,11 +100,8 @@ fn token_source(source: &Source<'_>, from: &Text) -> Result<TokenSource> {
 pub(super) fn cookies<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<Vec<Cookie>> {
     let mut cookies = Vec::new();
     for (key, value) in section.entries() {
-        if !key
-            .text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if key.text.is_empty() || !key.text.bytes().all(is_plain) {
             let hint = "use letters, digits, `-`, `_` and `.`";
             return Err(loader
                 .source
@@ -149,11 +146,26 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
         name: key.text,
         value,
         same_site,
-        path: section.text("path")?.map_or_else(|| "/".to_owned(), |path| path.text),
+        path: cookie_path(section)?,
         http_only: !section.flag("scripts_can_read")?,
         max_age,
         clear_only_if_sent: section.flag("clear_only_if_sent")?,
     })
+}
+
+/// The path of a cookie. Browsers take another one that does not begin with `/`, and what follows a `;` is an attribute
+/// (RFC 6265 section 4.1.1).
+fn cookie_path(section: &Section<'_>) -> Result<String> {
+    let Some(path) = section.text("path")? else {
+        return Ok("/".to_owned());
+    };
+    let is_plain = |b: u8| b.is_ascii_graphic() && b != b';';
+    if path.text.starts_with('/') && path.text.bytes().all(is_plain) {
+        return Ok(path.text);
+    }
+    let what = format!("`{}` is no path for a cookie", path.text);
+    let hint = "begin with `/`, and use printable ASCII without `;` and spaces: \"/auth\"";
+    Err(section.source.fault(path.span, what, hint))
 }
 
 /// A duration such as `10s`, `15m`, `24h` or `30d`.
