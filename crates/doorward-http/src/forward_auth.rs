@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::engine::{Engine, Mounted, RequestFacts, common_headers, is_from_proxy, tokens_of_realm};
 use crate::operations::response;
 use crate::own;
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 
 mod sign_in;
 
@@ -42,7 +42,7 @@ const HEADERS: [HeaderName; 6] = [
 ];
 
 pub(crate) fn routes() -> Router<Arc<Engine>> {
-    Router::new().route(own::VERIFY, get(verify))
+    Router::new().route(own::VERIFY, get(verify).fallback(wrong_method))
 }
 
 /// What the proxy asks for, by its query.
@@ -92,6 +92,12 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let (outcome, mut response) = worded(verdict, &facts);
     common_headers(&mut response, &facts.id);
     engine.record(&facts, ("none", "verify", outcome), response.status(), started);
+    response
+}
+
+async fn wrong_method(state: State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let mut response = refusal::wrong_method(state, request).await;
+    add_every_header(&mut response);
     response
 }
 
@@ -192,11 +198,16 @@ fn worded(verdict: Verdict, facts: &RequestFacts) -> (&'static str, Response<Bod
         Verdict::Wrong(why) => ("invalid", refused(StatusCode::BAD_REQUEST, &why)),
         Verdict::Unknown(error) => Refusal::from(error).told(facts),
     };
+    add_every_header(&mut response);
+    (outcome, response)
+}
+
+/// Adds those that say nothing.
+fn add_every_header(response: &mut Response<Body>) {
     for name in HEADERS {
         let empty = HeaderValue::from_static("");
         response.headers_mut().entry(name).or_insert(empty);
     }
-    (outcome, response)
 }
 
 /// The value as a header that says all of it, if there is one. Names of people have letters of every script: a header

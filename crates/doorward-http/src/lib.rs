@@ -45,6 +45,7 @@ pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> 
         .merge(feed::routes())
         .merge(forward_auth::routes())
         .merge(introspection::routes())
-        .merge(status_list::routes(&engine));
+        .merge(status_list::routes(&engine))
+        .method_not_allowed_fallback(refusal::wrong_method);
     Ok(router.fallback(engine::serve).with_state(engine))
 }

@@ -3,11 +3,13 @@
 //!
 //! The surprise: what the store could not say is never answered as a no. It is a 503, and the caller has to ask again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Response, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use doorward_core::Error;
 use serde_json::json;
 
@@ -25,6 +27,8 @@ pub(crate) enum Refusal {
     InvalidClient,
     /// The request is not what the route reads; what is wrong with it.
     InvalidRequest(&'static str),
+    /// The path has no route of this method.
+    WrongMethod,
     /// More bytes than the route reads.
     TooLarge,
     /// The body did not arrive in time.
@@ -66,6 +70,11 @@ impl Refusal {
         let (status, error, why) = match self {
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
             Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", Some(*why)),
+            Self::WrongMethod => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid_request",
+                Some("the path has no such method"),
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "invalid_request",
@@ -96,7 +105,8 @@ impl Refusal {
             Self::TooLarge | Self::Timeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::InvalidRequest(_) | Self::Failed(Error::Internal(_)) => {}
+            // Which methods it has is added by the router.
+            Self::InvalidRequest(_) | Self::WrongMethod | Self::Failed(Error::Internal(_)) => {}
         }
         response
     }
@@ -106,6 +116,7 @@ impl Refusal {
         match self {
             Self::InvalidClient => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
+            Self::WrongMethod => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::Timeout => "timeout",
             Self::Full => "full",
@@ -113,6 +124,13 @@ impl Refusal {
             Self::Failed(_) => "unavailable",
         }
     }
+}
+
+/// Answers for the server's own paths where they have no such method.
+pub(crate) async fn wrong_method(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let started = engine.auth.clock().instant();
+    let facts = engine.facts(&request);
+    finish(&engine, &facts, "none", Err(Refusal::WrongMethod), started)
 }
 
 /// What is the same for every answer to a service: its headers and its line in the log.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
@@ -46,12 +47,13 @@ pub(crate) fn check(contract: &Contract) -> Result<(), SetupError> {
 
 async fn status_list(
     State(engine): State<Arc<Engine>>,
-    Path(list): Path<String>,
+    list: Result<Path<String>, PathRejection>,
     request: Request<Body>,
 ) -> Response<Body> {
     let started = engine.auth.clock().instant();
     let facts = engine.facts(&request);
-    let found = match number(&list) {
+    // What is no text is no number either.
+    let found = match list.ok().and_then(|Path(list)| number(&list)) {
         Some(list) => engine.auth.status_list(list).await,
         None => Ok(None),
     };

@@ -227,3 +227,27 @@ fn metrics_can_be_turned_off() {
     let server = Setup::new().setting("metrics", "false").start();
     assert_eq!(Request::get("/metrics").send(server.address).status, 404);
 }
+
+#[test]
+fn what_is_refused_on_the_servers_own_paths_is_told_like_everything_else() {
+    let server = Setup::new().setting("public_url", "https://login.example.com").start();
+    for (method, path, status, allowed) in [
+        ("POST", "/healthz", 405, Some("GET,HEAD")),
+        ("DELETE", "/docs", 405, Some("GET,HEAD")),
+        ("PUT", "/users/openapi.json", 405, Some("GET,HEAD")),
+        ("GET", "/v1/introspect", 405, Some("POST")),
+        ("POST", "/v1/ended-sessions", 405, Some("GET,HEAD")),
+        ("POST", "/v1/verify", 405, Some("GET,HEAD")),
+        ("GET", "/v1/status-lists/%ff", 404, None),
+    ] {
+        let answer = Request::new(method, path).send(server.address);
+        let what = format!("{method} {path}: {answer}");
+        assert_eq!(answer.status, status, "{what}");
+        assert_eq!(answer.header("allow"), allowed, "{what}");
+        assert!(answer.json()["error"].is_string(), "{what}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
+        let id = answer.header("x-request-id").unwrap_or_else(|| panic!("{what}"));
+        assert!(server.log().contains(&format!("id=\"{id}\" method={method}")), "{what}");
+    }
+}
