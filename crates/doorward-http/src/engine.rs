@@ -128,12 +128,13 @@ impl Engine {
     }
 
     async fn answer(&self, facts: &RequestFacts, request: Request<Body>) -> Option<Answered<'_>> {
-        let found = self.table.find(&facts.method, &facts.path, &self.mounts)?;
+        let method = origin::wanted_method(&facts.method, request.headers());
+        let found = self.table.find(&method, &facts.path, &self.mounts)?;
         let mounted = self.mounts.get(found.mount())?;
         let origin = mounted.origins.judge(request.headers(), &facts.method, facts.over_tls);
         let mut answered = match &found {
             Found::Routes { .. } | Found::WrongMethod { .. } if origin.is_preflight => Answered {
-                response: origin.preflight(&found.methods()),
+                response: origin.preflight(&found.methods_of_mount()),
                 mounted,
                 action: "preflight",
                 outcome: "ok",

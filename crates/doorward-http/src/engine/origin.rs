@@ -82,7 +82,6 @@ impl Origins {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let origin = text(header::ORIGIN);
         let allowed = origin.is_some_and(|origin| self.allows(origin));
-        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         // Sec-Fetch-Site is the browser's own word; without it, an origin that is not this host is another. So is this
         // host without TLS where it has TLS: who is in the network writes such pages (RFC 6265 section 8.6).
         let elsewhere = match text(header::HeaderName::from_static("sec-fetch-site")) {
@@ -97,10 +96,24 @@ impl Origins {
         Judged {
             allowed: allowed.then(|| headers.get(header::ORIGIN).cloned()).flatten(),
             requested_headers: headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
-            is_preflight: *method == Method::OPTIONS && origin.is_some() && asks,
+            is_preflight: is_preflight(method, headers),
             is_foreign: elsewhere && !allowed,
         }
     }
+}
+
+/// The method by which the route of a request is found: a preflight is judged as what it asks for will be.
+pub(super) fn wanted_method(method: &Method, headers: &HeaderMap) -> Method {
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let asked = asked.and_then(|asked| Method::from_bytes(asked.as_bytes()).ok());
+    asked
+        .filter(|_| is_preflight(method, headers))
+        .unwrap_or_else(|| method.clone())
+}
+
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    let has = |name| headers.contains_key(name);
+    *method == Method::OPTIONS && has(header::ORIGIN) && has(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 impl Judged {

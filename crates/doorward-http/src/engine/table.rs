@@ -63,11 +63,19 @@ impl Found<'_> {
 
     /// The methods of the path.
     pub(super) fn methods(&self) -> Vec<Method> {
+        self.entries().iter().map(|entry| entry.method.clone()).collect()
+    }
+
+    /// Those that the mount answers for: another one may not let the same pages in.
+    pub(super) fn methods_of_mount(&self) -> Vec<Method> {
+        let of_mount = self.entries().iter().filter(|entry| entry.mount == self.mount());
+        of_mount.map(|entry| entry.method.clone()).collect()
+    }
+
+    fn entries(&self) -> &[MethodEntry] {
         match self {
-            Self::Routes { path, .. } | Self::WrongMethod { path, .. } => {
-                path.methods.iter().map(|entry| entry.method.clone()).collect()
-            }
-            Self::Nothing { .. } => Vec::new(),
+            Self::Routes { path, .. } | Self::WrongMethod { path, .. } => &path.methods,
+            Self::Nothing { .. } => &[],
         }
     }
 }

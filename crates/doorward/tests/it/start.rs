@@ -143,6 +143,35 @@ fn a_contract_cannot_have_the_paths_of_the_server() {
 }
 
 #[test]
+fn a_preflight_is_judged_by_the_route_that_it_asks_for() {
+    let setup = Setup::new().setting("origins", "loopback");
+    // Two contracts with other methods at the same paths, and with other origins.
+    let first = users_with("name           = \"users\"", "name = \"first\"");
+    let second = users_with("name           = \"users\"", "name = \"second\"");
+    let second = second.replace("\"POST ", "\"PUT ").replace("\"GET ", "\"PATCH ");
+    for (name, text) in [("first", first), ("second", second)] {
+        let text = format!("{text}\n[cors]\norigins = \"https://{name}.example\"\n");
+        fs::write(setup.folder().join(&format!("{name}.toml")), text).unwrap();
+    }
+    let server = setup
+        .arguments(["--contract", "./first.toml@/", "--contract", "./second.toml@/"])
+        .start();
+    let allowed = |origin: &str, method: &str| {
+        let asks = Request::new("OPTIONS", "/users/login").header("Access-Control-Request-Method", method);
+        let answer = asks.send(server.address);
+        assert_eq!(answer.status, 404, "what is no preflight runs nothing: {answer}");
+        let answer = asks.header("Origin", origin).send(server.address);
+        assert_eq!(answer.status, 204, "{answer}");
+        answer.header("access-control-allow-methods").map(str::to_owned)
+    };
+    let (first, second) = ("https://first.example", "https://second.example");
+    assert_eq!(allowed(first, "POST").as_deref(), Some("POST"));
+    assert_eq!(allowed(second, "PUT").as_deref(), Some("PUT"));
+    assert_eq!(allowed(first, "PUT"), None);
+    assert_eq!(allowed(second, "POST"), None);
+}
+
+#[test]
 fn a_token_of_one_realm_means_nothing_in_another() {
     let setup = Setup::new();
     let elsewhere = users_with(
