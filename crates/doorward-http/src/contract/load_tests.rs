@@ -72,6 +72,8 @@ fn every_built_in_contract_loads() {
 #[rustfmt::skip]
 const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("disabled        = \"refused\"\n", "", "mine.toml:27:1", "the outcome `disabled` of `login` has no answer", "add `disabled = "),
+    ("disabled        = \"refused\"", "disabled = \"refused\"\nnot_found = { status = 404 }", "mine.toml:35:1", "this route takes no `not_found`", "there are"),
+    ("disabled        = \"refused\"", "disabled = \"refused\"\nmethod_not_allowed = { status = 404 }", "mine.toml:35:1", "this route takes no `method_not_allowed`", "there are"),
     ("disabled        = \"refused\"", "disabeld = \"refused\"", "mine.toml:34:1", "this route takes no `disabeld`", "did you mean `disabled`?"),
     ("{account.number}\"}'\n\n[cookie", "{acount.number}\"}'\n\n[cookie", "mine.toml:8:22", "names nothing", "did you mean `account.number`?"),
     ("{user}", "{usr}", "mine.toml:31:74", "the hole `{usr}` names nothing", "did you mean `user`?"),

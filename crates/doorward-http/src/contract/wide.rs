@@ -133,6 +133,11 @@ impl Wide {
             .map(|(kind, ..)| *kind)
     }
 
+    /// Whether a route can say it differently: not where none was found.
+    pub fn has_route(self) -> bool {
+        !matches!(self, Self::NotFound | Self::MethodNotAllowed)
+    }
+
     /// The answer that stands in where a contract has none of its own for this kind.
     pub fn stand_in(self) -> Option<Self> {
         match self {

@@ -80,7 +80,7 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
         }
     }
     let mut wide = Vec::new();
-    for (kind, name, ..) in WIDE {
+    for (kind, name, ..) in WIDE.into_iter().filter(|(kind, ..)| kind.has_route()) {
         if let Some(value) = section.value(name) {
             wide.push((kind, loader.answer(value, name, &Scope::of(&[Group::Problem]))?));
         }
