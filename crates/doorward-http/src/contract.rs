@@ -175,6 +175,8 @@ pub struct Place {
 /// A field of a request.
 #[derive(Debug)]
 pub struct Field {
+    /// What the file calls it.
+    pub name: String,
     /// What it is called in faults.
     pub label: String,
     /// Where it stands.
@@ -230,7 +232,7 @@ pub enum Condition {
     Max(usize),
     /// An e-mail address.
     Email,
-    /// The same as another field of the route.
+    /// The same as another field of the route, by its name.
     SameAs(String),
 }
 

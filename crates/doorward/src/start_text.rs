@@ -232,7 +232,7 @@ fn repeated<'r>(field: &Field, route: &'r Route) -> Option<&'r Field> {
         .fields
         .iter()
         .map(|field| &**field)
-        .find(|field| field.label == *other)
+        .find(|field| field.name == *other)
 }
 
 /// The argument that presents the token, in the first way the contract looks for one.

@@ -270,6 +270,26 @@ fn two_routes_cannot_be_one() {
 }
 
 #[test]
+fn a_field_is_the_same_as_another_by_its_name() {
+    let again =
+        "[field.again]\nis = \"none\"\nrules = [{ present = true, same_as = \"OTHER\", else = \"not the same\" }]\n";
+    let text = GOOD.replace(
+        "is    = \"password\"",
+        "is = \"password\"\nat = \"deep.secret\"\nlabel = \"the password\"",
+    );
+    let text = text.replace("\"email\", \"password\"]", "\"email\", \"password\", \"again\"]");
+    let with = |other: &str| text.replace("[shape]", &format!("{}\n[shape]", again.replace("OTHER", other)));
+    parse("mine.toml", &with("password")).unwrap_or_else(|e| panic!("{e}"));
+    for other in ["the password", "deep.secret", "email_again"] {
+        let told = complaint(&with(other));
+        assert!(
+            told.contains(&format!("`same_as` names `{other}`, which this route does not read")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_variable_that_is_read_is_in_every_path() {
     let by_path = GOOD.replace("is    = \"email\"", "is = \"email\"\nat = \"path:whom\"");
     let at = |places: &str| by_path.replace("\"POST /login\"", places);

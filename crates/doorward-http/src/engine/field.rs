@@ -97,7 +97,7 @@ fn faults(values: &[(&Field, Option<Cow<'_, Value>>)], contract: &Contract) -> V
     let others = |name: &str| {
         values
             .iter()
-            .find(|(field, _)| field.label == name)
+            .find(|(field, _)| field.name == name)
             .and_then(|(_, v)| v.as_deref())
     };
     let mut faults = Vec::new();

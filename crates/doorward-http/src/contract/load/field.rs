@@ -49,6 +49,7 @@ fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Resul
         return Err(section.missing("rules", "[{ present = true, else = \"…\" }]"));
     }
     Ok(Field {
+        name: key.text.clone(),
         label: section.text("label")?.map_or_else(|| label(&at), |own| own.text),
         at,
         input,

@@ -222,7 +222,7 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action, places
     for rule in fields.iter().flat_map(|field| &field.rules) {
         for condition in &rule.conditions {
             if let Condition::SameAs(other) = condition
-                && !fields.iter().any(|field| field.label == *other)
+                && !fields.iter().any(|field| field.name == *other)
             {
                 let what = format!("`same_as` names `{other}`, which this route does not read");
                 return Err(loader
