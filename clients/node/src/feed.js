@@ -175,7 +175,7 @@ export class Feed {
       }
       if (!stream.anchor) throw new Trouble("the feed does not begin with a hello");
       if (said.reset) {
-        stream.mirror = this.#beginAnew();
+        stream.mirror = this.#beginAnew(arrived);
         continue;
       }
       if ("ended" in said) this.#keep(stream.mirror, said);
@@ -192,8 +192,11 @@ export class Feed {
   #keep(mirror, { ended, exp }) {
     if (mirror.add(ended, exp)) return;
     mirror.purge(clock.now(), Infinity);
-    if (mirror.add(ended, exp)) return;
-    throw new Trouble(`more than ${this.#settings.maxEnded} ended sessions\nhint: the option maxEnded allows more`);
+    if (!mirror.add(ended, exp)) throw this.#tooMany();
+  }
+
+  #tooMany() {
+    return new Trouble(`more than ${this.#settings.maxEnded} ended sessions\nhint: the option maxEnded allows more`);
   }
 
   #prove(stream, asked, arrived) {
@@ -210,13 +213,15 @@ export class Feed {
     }
   }
 
-  /** Another database tells, or what was forgotten is needed again: what is known is worth nothing. */
-  #beginAnew() {
-    const said = "the feed begins anew: what was known of ended sessions is forgotten";
+  /** Another database tells, or what was forgotten is needed again: what is known proves nothing of other sessions. */
+  #beginAnew(now) {
+    const mirror = this.#mirror.successor(now);
+    if (!mirror) throw this.#tooMany();
+    const said = "the feed begins anew: what was known of ended sessions counts until all of them have been told";
     this.#settings.logger.warn(`doorward-verify: ${said}`);
-    this.#mirror = new Mirror(this.#settings.maxEnded);
+    this.#mirror = mirror;
     this.#cursor = undefined;
-    return this.#mirror;
+    return mirror;
   }
 
   #failed(trouble) {
@@ -232,7 +237,11 @@ export class Feed {
       // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them.
       this.#stream?.end();
       this.#stream = undefined;
-      this.#beginAnew();
+      try {
+        this.#beginAnew(now);
+      } catch (trouble) {
+        this.#failed(trouble);
+      }
       if (!this.#opening) this.#openLater();
     } else {
       this.#mirror.purge(now, PURGE);

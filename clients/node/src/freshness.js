@@ -73,6 +73,14 @@ export class Proof {
   }
 
   /**
+   * Whether it is a proof of that moment of the monotonic clock, or of a later one.
+   * @param {number} moment
+   */
+  isOf(moment) {
+    return this.#at >= moment;
+  }
+
+  /**
    * How old it is at least taken for.
    * @param {import("./clock.js").Moment} now
    */

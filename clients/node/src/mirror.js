@@ -1,7 +1,8 @@
 // The sessions that have ended, as far as one database told, and how fresh that is.
 //
 // The surprise: what belongs to another database goes into another mirror, so that the freshness of one is never taken
-// with the memory of the other.
+// with the memory of the other. What the one before knew to have ended stays so until the new one has been told
+// everything.
 
 import { seconds } from "./clock.js";
 
@@ -21,10 +22,30 @@ export class Mirror {
   #sweep;
   /** Up to which second, by the clock that people set, endings may have been forgotten. */
   #forgotten = -Infinity;
+  /** What was known to have ended before this one began, until this one has been told everything. */
+  #before;
+  /** When it began, by the monotonic clock. */
+  #began = -Infinity;
 
   /** @param {number} limit the most that are kept */
   constructor(limit) {
     this.#limit = limit;
+  }
+
+  /**
+   * The one that takes its place. Undefined when nothing of this one was proven, and it and the one before it know of
+   * more endings than may be kept.
+   * @param {import("./clock.js").Moment} now
+   */
+  successor(now) {
+    const known = this.#before ?? this;
+    if (known !== this) {
+      for (const [sid, exp] of this.#ended) if (!known.add(sid, exp)) return undefined;
+    }
+    const mirror = new Mirror(this.#limit);
+    mirror.#before = known;
+    mirror.#began = now.running;
+    return mirror;
   }
 
   /**
@@ -34,7 +55,7 @@ export class Mirror {
    * @param {number} bound
    */
   lookUp(sid, now, bound) {
-    if (this.#ended.has(sid)) return "ended";
+    if (this.#ended.has(sid) || this.#before?.#ended.has(sid)) return "ended";
     return this.isFresh(now, bound) ? "lives" : "unsure";
   }
 
@@ -71,6 +92,8 @@ export class Mirror {
   /** Everything that had ended as of the proof has been added. An older one changes nothing. */
   prove(proof, now) {
     if (!this.#proof || proof.age(now) < this.#proof.age(now)) this.#proof = proof;
+    // An older proof may leave out what had ended by then.
+    if (proof.isOf(this.#began)) this.#before = undefined;
   }
 
   /**
@@ -80,6 +103,7 @@ export class Mirror {
   purge(now, most) {
     const until = seconds(now) - SLACK;
     this.#forgotten = Math.max(this.#forgotten, until);
+    this.#before?.purge(now, most);
     this.#sweep ??= this.#ended.entries();
     for (let looked = 0; looked < most; looked += 1) {
       const { done, value } = this.#sweep.next();
@@ -91,7 +115,7 @@ export class Mirror {
     }
   }
 
-  /** How many endings are kept. */
+  /** How many endings are kept, without those that only the one before knows. */
   get kept() {
     return this.#ended.size;
   }

@@ -56,6 +56,35 @@ test("a clock set back finds nothing forgotten", () => {
   assert.ok(mirror.outlived(back));
 });
 
+test("what had ended stays so until a successor has been told everything", () => {
+  const first = new Mirror(2);
+  first.add("a", 5000);
+  first.prove(proof(0), at(0));
+  const second = first.successor(at(10));
+  assert.equal(second.lookUp("a", at(10), 1000), "ended");
+  assert.equal(second.lookUp("b", at(10), 1000), "unsure", "the freshness goes");
+  second.add("b", 5000);
+  // Nothing of the second was proven: what both know counts.
+  const third = second.successor(at(20));
+  for (const sid of ["a", "b"]) assert.equal(third.lookUp(sid, at(20), 1000), "ended");
+  third.add("b", 5000);
+  third.prove(proof(19), at(20));
+  assert.equal(third.lookUp("a", at(20), 1000), "ended", "it may have ended since");
+  third.prove(proof(21), at(21));
+  assert.equal(third.lookUp("a", at(21), 1000), "lives");
+  assert.equal(third.lookUp("b", at(21), 1000), "ended");
+});
+
+test("predecessors know together no more than may be kept", () => {
+  const first = new Mirror(1);
+  first.add("a", 1010);
+  const second = first.successor(at(0));
+  second.add("b", 1100);
+  assert.equal(second.successor(at(0)), undefined);
+  second.purge(at(70), 10);
+  assert.ok(second.successor(at(70)));
+});
+
 test("a key that stays keeps its identity", () => {
   const [first, second] = [makeKey("first").jwk, makeKey("second").jwk];
   const before = read({ keys: [first] }, new Map());

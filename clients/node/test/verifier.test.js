@@ -160,10 +160,10 @@ test("what is stale is asked about where the operator says so", async () => {
   assert.equal(await refusal(verifier, node.key.token()), "stale");
 });
 
-test("another database makes it forget what it knew", async () => {
+test("another database makes it forget what it knew, once everything has been told", async () => {
   const sid = randomUUID();
   const exp = Math.floor(Date.now() / 1000) + 600;
-  const { node, verifier } = await started();
+  const { node, verifier } = await started({ onStale: "accept" });
   await verifier.untilFresh();
   node.open[0].write(event("ended", { sid, exp }, 1));
   await until(() => verifier.ended() === 1);
@@ -171,8 +171,11 @@ test("another database makes it forget what it knew", async () => {
   node.open[0].write(event("reset", {}));
   await until(() => verifier.ended() === 0);
   assert.equal(verifier.state().fresh, false, "the freshness goes, too");
-  node.open[0].write(event("fresh", { asked: node.now() }, 3));
-  await until(() => verifier.state().fresh);
+  assert.equal(await refusal(verifier, node.key.token()), undefined);
+  assert.equal(await refusal(verifier, node.key.token({ sid })), "ended", "not everything has been told");
+  node.quiet = false;
+  await until(async () => (await refusal(verifier, node.key.token({ sid }))) === undefined);
+  assert.equal(verifier.state().fresh, true);
   // And where it goes on after a break.
   node.open[0].end(event("reset", {}));
   await until(() => node.open.length === 2);

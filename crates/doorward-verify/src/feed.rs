@@ -205,7 +205,7 @@ impl Follower<'_> {
                 (Said::Hello(_), Some(_)) => return Err(Trouble::new("the feed says hello twice")),
                 (Said::Unknown, _) => (),
                 (_, None) => return Err(Trouble::new("the feed does not begin with a hello")),
-                (Said::Reset, Some(_)) => stream.mirror = self.begin_anew(),
+                (Said::Reset, Some(_)) => stream.mirror = self.begin_anew(arrived)?,
                 (Said::Ended { sid, exp }, Some(_)) => {
                     self.keep(&stream.mirror, sid, exp)?;
                     self.move_to(event);
@@ -246,12 +246,14 @@ impl Follower<'_> {
                 mirror.purge(self.shared.clock.now());
                 mirror.add(sid, exp)
             })
-            .map_err(|Full| {
-                let limit = self.shared.settings.ended;
-                Trouble::new(format!(
-                    "more than {limit} ended sessions\nhint: `Settings::max_ended` allows more"
-                ))
-            })
+            .map_err(|Full| self.too_many())
+    }
+
+    fn too_many(&self) -> Trouble {
+        let limit = self.shared.settings.ended;
+        Trouble::new(format!(
+            "more than {limit} ended sessions\nhint: `Settings::max_ended` allows more"
+        ))
     }
 
     fn move_to(&mut self, event: &Event) {
@@ -273,13 +275,16 @@ impl Follower<'_> {
         }
     }
 
-    /// Another database tells, or what was forgotten is needed again: what is known is worth nothing.
-    fn begin_anew(&mut self) -> Arc<Mirror> {
-        tracing::warn!("the feed begins anew: what was known of ended sessions is forgotten");
-        let mirror = Arc::new(Mirror::new(self.shared.settings.ended));
+    /// Another database tells, or what was forgotten is needed again: what is known proves nothing of other sessions.
+    fn begin_anew(&mut self, now: Moment) -> Result<Arc<Mirror>, Trouble> {
+        let mirror = self.shared.mirror.load().successor(now);
+        let mirror = Arc::new(mirror.map_err(|Full| self.too_many())?);
+        tracing::warn!(
+            "the feed begins anew: what was known of ended sessions counts until all of them have been told"
+        );
         self.shared.mirror.store(Arc::clone(&mirror));
         self.cursor = None;
-        mirror
+        Ok(mirror)
     }
 
     fn failed(&mut self, trouble: &Trouble) {
@@ -296,7 +301,9 @@ impl Follower<'_> {
         if self.shared.mirror.load().outlived(now) {
             // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them.
             self.stream = None;
-            self.begin_anew();
+            if let Err(trouble) = self.begin_anew(now) {
+                self.failed(&trouble);
+            }
             self.open_later();
         } else if now.running.saturating_sub(self.purged) >= micros(PURGE) {
             self.purged = now.running;

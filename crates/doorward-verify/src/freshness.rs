@@ -65,6 +65,11 @@ impl Anchor {
 }
 
 impl Proof {
+    /// Whether it is a proof of that moment of the monotonic clock, or of a later one.
+    pub(crate) fn is_of(&self, moment: i64) -> bool {
+        self.at >= moment
+    }
+
     /// How old it is at least taken for, in microseconds.
     pub(crate) fn age(&self, now: Moment) -> i64 {
         let running = now.running.saturating_sub(self.at).max(0);

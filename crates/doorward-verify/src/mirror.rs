@@ -1,12 +1,15 @@
 //! The sessions that have ended, as far as one database told, and how fresh that is.
 //!
 //! The surprise: what belongs to another database goes into another mirror. A check holds one mirror from its first
-//! look to its last, so that it never takes the freshness of one with the memory of the other.
+//! look to its last, so that it never takes the freshness of one with the memory of the other. What the one before knew
+//! to have ended stays so until the new one has been told everything.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwapOption;
 use parking_lot::RwLock;
 use uuid::Uuid;
 
@@ -44,6 +47,10 @@ pub(crate) struct Mirror {
     proof: RwLock<Option<Proof>>,
     /// Up to which second, by the clock that people set, endings may have been forgotten.
     forgotten: AtomicI64,
+    /// What was known to have ended before this one began, until this one has been told everything.
+    before: ArcSwapOption<Mirror>,
+    /// When it began, by the monotonic clock.
+    began: i64,
 }
 
 impl Mirror {
@@ -55,7 +62,27 @@ impl Mirror {
             limit,
             proof: RwLock::new(None),
             forgotten: AtomicI64::new(i64::MIN),
+            before: ArcSwapOption::empty(),
+            began: i64::MIN,
         }
+    }
+
+    /// The one that takes its place.
+    ///
+    /// # Errors
+    /// When nothing of this one was proven, and it and the one before it know of more endings than may be kept.
+    pub(crate) fn successor(self: &Arc<Self>, now: Moment) -> Result<Self, Full> {
+        let known = self.before.load_full().unwrap_or_else(|| Arc::clone(self));
+        if !Arc::ptr_eq(&known, self) {
+            for shard in &self.shards {
+                shard.read().iter().try_for_each(|(sid, exp)| known.add(*sid, *exp))?;
+            }
+        }
+        Ok(Self {
+            before: ArcSwapOption::new(Some(known)),
+            began: now.running,
+            ..Self::new(self.limit)
+        })
     }
 
     /// What is known of the session, where nothing older than `bound` (microseconds) counts.
@@ -63,13 +90,19 @@ impl Mirror {
         // First how fresh, then what: so the answer is at least as fresh as was found. The other way round, an
         // ending and a proof that come between the two looks would make a session live that has ended.
         let fresh = self.age(now).is_some_and(|age| age <= bound) && !self.outlived(now);
-        if self.shard(sid).is_some_and(|shard| shard.read().contains_key(&sid)) {
+        // The one before goes once everything is here: so it is asked before this one.
+        let had_ended = self.before.load().as_ref().is_some_and(|before| before.has(sid));
+        if had_ended || self.has(sid) {
             Known::Ended
         } else if fresh {
             Known::Lives
         } else {
             Known::Unsure
         }
+    }
+
+    fn has(&self, sid: Uuid) -> bool {
+        self.shard(sid).is_some_and(|shard| shard.read().contains_key(&sid))
     }
 
     /// How old the last proof is, in microseconds; none when there never was one.
@@ -110,12 +143,19 @@ impl Mirror {
         if known.is_none_or(|known| proof.age(now) < known.age(now)) {
             *known = Some(proof);
         }
+        // An older proof may leave out what had ended by then.
+        if proof.is_of(self.began) {
+            self.before.store(None);
+        }
     }
 
     /// Forgets sessions whose every token is dead by age.
     pub(crate) fn purge(&self, now: Moment) {
         let until = now.seconds().saturating_sub(SLACK);
         self.forgotten.fetch_max(until, Ordering::SeqCst);
+        if let Some(before) = &*self.before.load() {
+            before.purge(now);
+        }
         for shard in &self.shards {
             let mut shard = shard.write();
             let before = shard.len();
@@ -124,7 +164,7 @@ impl Mirror {
         }
     }
 
-    /// How many endings are kept.
+    /// How many endings are kept, without those that only the one before knows.
     pub(crate) fn kept(&self) -> usize {
         self.kept.load(Ordering::SeqCst)
     }
@@ -204,5 +244,46 @@ mod tests {
         assert_eq!(mirror.look_up(sid(1), at(3600), SECOND), Known::Lives);
         assert_eq!(mirror.look_up(sid(1), back, SECOND), Known::Unsure);
         assert!(mirror.outlived(back));
+    }
+
+    #[test]
+    fn what_had_ended_stays_so_until_a_successor_has_been_told_everything() {
+        let first = Arc::new(Mirror::new(2));
+        first.add(sid(1), 5000).unwrap();
+        first.prove(proof(0), at(0));
+        let second = Arc::new(first.successor(at(10)).unwrap());
+        assert_eq!(second.look_up(sid(1), at(10), SECOND), Known::Ended);
+        assert_eq!(
+            second.look_up(sid(2), at(10), SECOND),
+            Known::Unsure,
+            "the freshness goes"
+        );
+        second.add(sid(2), 5000).unwrap();
+        // Nothing of the second was proven: what both know counts.
+        let third = second.successor(at(20)).unwrap();
+        for ended in [sid(1), sid(2)] {
+            assert_eq!(third.look_up(ended, at(20), SECOND), Known::Ended);
+        }
+        third.add(sid(2), 5000).unwrap();
+        third.prove(proof(19), at(20));
+        assert_eq!(
+            third.look_up(sid(1), at(20), SECOND),
+            Known::Ended,
+            "it may have ended since"
+        );
+        third.prove(proof(21), at(21));
+        assert_eq!(third.look_up(sid(1), at(21), SECOND), Known::Lives);
+        assert_eq!(third.look_up(sid(2), at(21), SECOND), Known::Ended);
+    }
+
+    #[test]
+    fn predecessors_know_together_no_more_than_may_be_kept() {
+        let first = Arc::new(Mirror::new(1));
+        first.add(sid(1), 1010).unwrap();
+        let second = Arc::new(first.successor(at(0)).unwrap());
+        second.add(sid(2), 1100).unwrap();
+        assert!(second.successor(at(0)).is_err());
+        second.purge(at(10 + SLACK));
+        assert!(second.successor(at(10 + SLACK)).is_ok());
     }
 }

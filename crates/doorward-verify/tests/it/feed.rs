@@ -131,17 +131,49 @@ async fn another_database_makes_it_forget_and_begin_anew() {
             (stream(&[HELLO, FRESH, &ended(1, 1)]), Stays::Closed)
         }
     });
-    let verifier = server.verifier();
+    let settings = server.settings().on_stale(OnStale::Accept);
+    let verifier = doorward_verify::Verifier::connect(settings).unwrap();
     server.feed_asked();
     server.feed_asked();
-    let (old, new) = (server.signer.token(1), server.signer.token(3));
+    let [old, unknown, new] = [1, 2, 3].map(|sid| server.signer.token(sid));
     within("the other database's ending", async {
         while verifier.verify(&new).await != Err(Refusal::Ended) {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(verifier.verify(&old).await, Err(Refusal::Stale));
+    assert!(!verifier.state().is_fresh(), "the freshness goes");
+    assert!(verifier.verify(&unknown).await.is_ok());
+    assert_eq!(
+        verifier.verify(&old).await,
+        Err(Refusal::Ended),
+        "the other database has not told everything"
+    );
+    assert_eq!(verifier.ended(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_database_does_not_know_has_not_happened() {
+    let server = Stranger::with_feed(
+        stream(&[
+            HELLO,
+            &ended(1, 1),
+            FRESH,
+            "event: reset\ndata: {}\n\n",
+            &ended(3, 3),
+            FRESH,
+        ]),
+        Stays::Open,
+    );
+    let verifier = server.verifier();
+    let [old, new] = [1, 3].map(|sid| server.signer.token(sid));
+    within("the other database's ending", async {
+        while verifier.verify(&new).await != Err(Refusal::Ended) || !verifier.state().is_fresh() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(verifier.verify(&old).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
