@@ -74,7 +74,10 @@ export class Keys {
   #ring = new Map();
   /** The question that is under way, so that a hundred requests with a new key ask once. */
   #asking;
-  /** When the server was asked last, and whether it answered. */
+  /**
+   * When the last question that is over went out, and whether it was answered: the answer may leave out what was made a
+   * little later.
+   */
   #asked = { at: -Infinity, answered: false };
   #timer;
   #troubled = false;
@@ -92,14 +95,16 @@ export class Keys {
 
   /** The key of this name; undefined when the server has none. Throws when the server cannot be asked. */
   async find(name) {
-    const known = this.#ring.get(name);
-    if (known) return known;
-    if (!this.#asking && clock.now().running - this.#asked.at < ASK_AGAIN) {
-      if (this.#asked.answered) return undefined;
-      throw new Trouble("the keys could not be had a moment ago");
+    const since = clock.now().running - ASK_AGAIN;
+    for (;;) {
+      const known = this.#ring.get(name);
+      if (known) return known;
+      if (this.#asked.at > since) {
+        if (this.#asked.answered) return undefined;
+        throw new Trouble("the keys could not be had a moment ago");
+      }
+      await this.#ask();
     }
-    await this.#ask();
-    return this.#ring.get(name);
   }
 
   #ask() {
@@ -110,14 +115,17 @@ export class Keys {
   }
 
   async #askNow() {
+    const at = clock.now().running;
     let ring;
     try {
-      const ask = { asClient: false, headers: { accept: "application/jwk-set+json, application/json" } };
+      // What a cache on the way has may be older than a key.
+      const headers = { accept: "application/jwk-set+json, application/json", "cache-control": "no-cache" };
+      const ask = { asClient: false, headers };
       ring = read(await this.#client.json(PATH, ask, MAX_DOCUMENT), this.#ring);
       if (!ring) throw new Trouble(`${PATH} is no set of keys`);
       this.#ring = ring;
     } finally {
-      this.#asked = { at: clock.now().running, answered: ring !== undefined };
+      this.#asked = { at, answered: ring !== undefined };
     }
   }
 

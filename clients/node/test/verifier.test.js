@@ -44,6 +44,7 @@ test("a good token gives its claims, frozen, and asks as the client", async () =
   assert.equal(headers.authorization, `Basic ${Buffer.from("id:s%3Ae+c").toString("base64")}`);
   const keys = node.asked.find(({ what }) => what === "GET /.well-known/jwks.json");
   assert.equal(keys.headers.authorization, undefined, "the secret goes where it is needed alone");
+  assert.equal(keys.headers["cache-control"], "no-cache");
 });
 
 test("only a token to the letter is good", async () => {
@@ -255,6 +256,24 @@ test("an unknown key is asked for at most once a second, and a key that goes tak
   await Promise.all(Array.from({ length: 50 }, (_, n) => refusal(verifier, makeKey(`made up ${n}`).token())));
   assert.ok(asked() - before <= 1 + (performance.now() - began) / 1000);
   assert.equal(await refusal(verifier, old), "invalid");
+});
+
+// A key may be made while an answer without it is on its way. The answer is as old as the question.
+test("an answer that took long says nothing of a new key", async () => {
+  const second = makeKey("second");
+  let answer;
+  const { node, verifier } = await started({}, (node) => {
+    node.pages["/.well-known/jwks.json"] = (req, res) => {
+      answer = () => res.end(JSON.stringify({ keys: [node.key.jwk] }));
+      node.pages["/.well-known/jwks.json"] = (req, res) => res.end(JSON.stringify({ keys: [second.jwk] }));
+    };
+  });
+  await verifier.untilFresh();
+  const began = performance.now();
+  await until(() => answer && performance.now() - began > 1000);
+  const refused = refusal(verifier, second.token());
+  answer();
+  assert.equal(await refused, undefined);
 });
 
 test("keys that cannot be had are not the fault of a token", async () => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::engine::Engine;
 use crate::own;
 
-/// For how long others may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
-/// `kid` asks again.
-const JWKS_MAX_AGE: &str = "public, max-age=300";
+/// For how long whoever asks may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
+/// `kid` asks again; no cache on the way may give it what was before.
+const JWKS_MAX_AGE: &str = "private, max-age=300";
 
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
     let router = Router::new()
@@ -59,10 +59,21 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response<Body> {
 
 /// The public keys of tokens (RFC 7517 section 5).
 async fn jwks(State(engine): State<Arc<Engine>>) -> Response<Body> {
-    let keys: Vec<Value> = engine
-        .auth
-        .keys()
-        .public()
+    let keys = match engine.auth.public_keys().await {
+        Ok(keys) => keys,
+        Err(error) => {
+            tracing::warn!(%error, "the public keys are not known");
+            let mut response = json_response(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &json!({"error": "temporarily_unavailable"}),
+            );
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            return response;
+        }
+    };
+    let keys: Vec<Value> = keys
         .into_iter()
         .map(|key| {
             json!({

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use hyper::http::uri::Scheme;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -183,7 +185,11 @@ impl Client {
         let ask = Ask {
             method: Method::GET,
             path,
-            headers: &[(ACCEPT, "application/jwk-set+json, application/json")],
+            headers: &[
+                (ACCEPT, "application/jwk-set+json, application/json"),
+                // What a cache on the way has may be older than a key.
+                (CACHE_CONTROL, "no-cache"),
+            ],
             body: String::new(),
             as_client: false,
         };

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::client::{Client, Trouble};
-use crate::clock::{Clock, Moment, micros};
+use crate::clock::{Clock, micros};
 
 /// Where the keys are.
 const PATH: &str = "/.well-known/jwks.json";
@@ -105,7 +105,8 @@ pub(crate) fn read(document: &[u8], before: &Ring) -> Option<Ring> {
 /// The last time that the server was asked.
 #[derive(Clone, Copy)]
 struct Asked {
-    at: Moment,
+    /// Before the question went out, by the monotonic clock: the answer may leave out what was made a little later.
+    at: i64,
     answered: bool,
 }
 
@@ -138,13 +139,13 @@ impl Keys {
         if let Some(key) = known() {
             return Ok(Some(key));
         }
+        let since = clock.now().running.saturating_sub(micros(ASK_AGAIN));
         let mut asked = self.asked.lock().await;
         // Somebody may have asked while this one waited.
         if let Some(key) = known() {
             return Ok(Some(key));
         }
-        let just = asked.filter(|asked| clock.now().running.saturating_sub(asked.at.running) < micros(ASK_AGAIN));
-        match just {
+        match asked.filter(|asked| asked.at > since) {
             Some(Asked { answered: true, .. }) => Ok(None),
             Some(Asked { answered: false, .. }) => Err(Trouble::new("the keys could not be had a moment ago")),
             None => {
@@ -155,12 +156,13 @@ impl Keys {
     }
 
     async fn ask(&self, asked: &mut Option<Asked>, client: &Client, clock: &Clock) -> Result<(), Trouble> {
+        let at = clock.now().running;
         let document = client.document(PATH, MAX_DOCUMENT).await;
         let ring = document.and_then(|document| {
             read(&document, &self.ring.load()).ok_or_else(|| Trouble::new(format!("{PATH} is no set of keys")))
         });
         *asked = Some(Asked {
-            at: clock.now(),
+            at,
             answered: ring.is_ok(),
         });
         self.ring.store(Arc::new(ring?));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Auth;
-use crate::key::KeyRing;
+use crate::key::{KeyRing, PublicKey};
 use crate::realm::Realm;
 use crate::secret::Secret;
 use crate::token::Verified;
@@ -31,6 +31,18 @@ impl Auth {
         }
         self.learned.confirm(asked);
         Ok(())
+    }
+
+    /// The keys that may be published, with every one that may sign: a service that does not find a token's key among
+    /// them says that the token is forged.
+    ///
+    /// # Errors
+    /// When the store has to be asked for its keys and cannot answer.
+    pub async fn public_keys(&self) -> Result<Vec<PublicKey>> {
+        if !self.learned.holds(self.clock.running()) {
+            self.learn_keys().await?;
+        }
+        Ok(self.tokens.ring().public())
     }
 
     /// Verifies a token of this realm.

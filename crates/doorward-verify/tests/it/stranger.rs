@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_verify::{Settings, Verifier};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 /// How long a test waits before it calls something dead. Never reached when all is well, and shorter than the life of
@@ -51,6 +51,20 @@ pub(crate) enum Stays {
     Closed,
 }
 
+/// The keys that it serves.
+struct Keys {
+    answer: Mutex<Vec<u8>>,
+    /// The heads of the requests for them.
+    asked: Mutex<Vec<String>>,
+    /// Whoever holds it holds back what is already answered.
+    gate: Mutex<()>,
+}
+
+/// Answers with keys are held back.
+pub(crate) struct Held<'a> {
+    _gate: MutexGuard<'a, ()>,
+}
+
 /// The server.
 pub(crate) struct Stranger {
     pub(crate) address: SocketAddr,
@@ -58,9 +72,7 @@ pub(crate) struct Stranger {
     asked: mpsc::Receiver<String>,
     /// That somebody closed a connection which was to stay open.
     closed: mpsc::Receiver<()>,
-    jwks: Arc<Mutex<Vec<u8>>>,
-    /// How often the keys were asked for.
-    keys_asked: Arc<Mutex<u32>>,
+    keys: Arc<Keys>,
     pub(crate) signer: Signer,
 }
 
@@ -72,16 +84,18 @@ impl Stranger {
         let (tell, asked) = mpsc::sync_channel(1000);
         let (tell_closed, closed) = mpsc::sync_channel(1000);
         let signer = Signer::new("first");
-        let jwks = Arc::new(Mutex::new(signer.jwks()));
-        let keys_asked = Arc::new(Mutex::new(0));
-        let (answers, served, counted): (Arc<Answers>, _, _) =
-            (Arc::new(answers), Arc::clone(&jwks), Arc::clone(&keys_asked));
+        let keys = Arc::new(Keys {
+            answer: Mutex::new(signer.jwks()),
+            asked: Mutex::default(),
+            gate: Mutex::default(),
+        });
+        let (answers, served): (Arc<Answers>, _) = (Arc::new(answers), Arc::clone(&keys));
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
-                let (answers, served, counted) = (Arc::clone(&answers), Arc::clone(&served), Arc::clone(&counted));
+                let (answers, served) = (Arc::clone(&answers), Arc::clone(&served));
                 let (tell, tell_closed) = (tell.clone(), tell_closed.clone());
                 std::thread::spawn(move || {
-                    let stays = serve(connection, &*answers, &served, &counted, &tell);
+                    let stays = serve(connection, &*answers, &served, &tell);
                     if stays == Some(Stays::Open) {
                         // The test may be over.
                         let _ = tell_closed.try_send(());
@@ -93,8 +107,7 @@ impl Stranger {
             address,
             asked,
             closed,
-            jwks,
-            keys_asked,
+            keys,
             signer,
         }
     }
@@ -128,26 +141,30 @@ impl Stranger {
 
     /// What is served as keys from now on.
     pub(crate) fn serve_keys(&self, answer: Vec<u8>) {
-        *self.jwks.lock() = answer;
+        *self.keys.answer.lock() = answer;
     }
 
-    pub(crate) fn keys_asked(&self) -> u32 {
-        *self.keys_asked.lock()
+    /// The heads of the requests for the keys.
+    pub(crate) fn keys_asked(&self) -> Vec<String> {
+        self.keys.asked.lock().clone()
+    }
+
+    /// Holds back every answer with keys until it is dropped.
+    pub(crate) fn hold_keys(&self) -> Held<'_> {
+        Held {
+            _gate: self.keys.gate.lock(),
+        }
     }
 }
 
-fn serve(
-    mut connection: TcpStream,
-    answers: &Answers,
-    jwks: &Mutex<Vec<u8>>,
-    keys_asked: &Mutex<u32>,
-    tell: &mpsc::SyncSender<String>,
-) -> Option<Stays> {
+fn serve(mut connection: TcpStream, answers: &Answers, keys: &Keys, tell: &mpsc::SyncSender<String>) -> Option<Stays> {
     let head = head_of(&mut connection)?;
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let (answer, stays) = if path == "/.well-known/jwks.json" {
-        *keys_asked.lock() += 1;
-        (jwks.lock().clone(), Stays::Closed)
+        let answer = keys.answer.lock().clone();
+        keys.asked.lock().push(head.clone());
+        drop(keys.gate.lock());
+        (answer, Stays::Closed)
     } else {
         answers(&path, &head)
     };

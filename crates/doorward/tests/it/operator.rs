@@ -152,7 +152,9 @@ fn an_account_that_is_not_there_is_an_error_with_a_hint() {
 }
 
 fn kids(server: &Server) -> Vec<String> {
-    let jwks = Request::get("/.well-known/jwks.json").send(server.address).json();
+    let answer = Request::get("/.well-known/jwks.json").send(server.address);
+    assert_eq!(answer.header("cache-control"), Some("private, max-age=300"));
+    let jwks = answer.json();
     let keys = jwks["keys"].as_array().unwrap().iter();
     keys.map(|key| {
         let members = ["kty", "crv", "use", "alg"].map(|name| key[name].as_str().unwrap_or_default());

@@ -1,12 +1,18 @@
 //! Services that follow the feed, or ask, on several nodes and without a database.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{Database, server};
 use crate::feed::{log_out, register};
+use crate::http::Request;
 use crate::introspection::{introspect, revoke};
 use crate::server::Setup;
 use crate::service::{Service, claims, sid};
+
+/// How long a test waits before it calls something dead.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_ends_on_one_node_is_told_on_another() {
@@ -66,6 +72,15 @@ fn without_the_database_nothing_is_claimed() {
         }
     };
     assert_eq!((page.status, page.header("retry-after")), (503, Some("1")), "{page}");
+    let deadline = Instant::now() + PATIENCE;
+    let keys = loop {
+        let keys = Request::get("/.well-known/jwks.json").send(node.address);
+        if keys.status != 200 {
+            break keys;
+        }
+        assert!(Instant::now() < deadline, "there may be a key that it does not know");
+    };
+    assert_eq!((keys.status, keys.header("retry-after")), (503, Some("1")), "{keys}");
     postgres.control("start");
 
     // What was told meanwhile was asked before: the next word comes from after the return.
