@@ -13,7 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::client::{Client, Trouble};
 use crate::clock::{Clock, micros};
@@ -102,27 +103,33 @@ pub(crate) fn read(document: &[u8], before: &Ring) -> Option<Ring> {
     Some(ring)
 }
 
-/// The last time that the server was asked.
+/// The last question that is over.
 #[derive(Clone, Copy)]
-struct Asked {
+pub(crate) struct Asked {
     /// Before the question went out, by the monotonic clock: the answer may leave out what was made a little later.
     at: i64,
     answered: bool,
 }
 
-/// The server's keys.
+/// The server's keys. [`Keys::keep`] alone asks for them: so a hundred requests with a new key ask once, and one that is
+/// given up takes no question along that others wait for.
 pub(crate) struct Keys {
     ring: ArcSwap<Ring>,
-    /// Held while the server is asked, so that a hundred requests with a new key ask once.
-    asked: Mutex<Option<Asked>>,
+    asked: watch::Receiver<Option<Asked>>,
+    /// After which moment of the monotonic clock a question has to be asked.
+    wanted: watch::Sender<i64>,
 }
 
 impl Keys {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// None yet, and what [`Keys::keep`] takes.
+    pub(crate) fn new() -> (Self, watch::Sender<Option<Asked>>) {
+        let (told, asked) = watch::channel(None);
+        let keys = Self {
             ring: ArcSwap::from_pointee(Ring::new()),
-            asked: Mutex::new(None),
-        }
+            asked,
+            wanted: watch::Sender::new(i64::MIN),
+        };
+        (keys, told)
     }
 
     /// Whether the key is still one of the server's.
@@ -134,49 +141,37 @@ impl Keys {
     ///
     /// # Errors
     /// When it is not known here and the server cannot be asked.
-    pub(crate) async fn find(&self, name: &str, client: &Client, clock: &Clock) -> Result<Option<Arc<Key>>, Trouble> {
+    pub(crate) async fn find(&self, name: &str, clock: &Clock) -> Result<Option<Arc<Key>>, Trouble> {
         let known = || self.ring.load().get(name).map(Arc::clone);
         if let Some(key) = known() {
             return Ok(Some(key));
         }
         let since = clock.now().running.saturating_sub(micros(ASK_AGAIN));
-        let mut asked = self.asked.lock().await;
-        // Somebody may have asked while this one waited.
-        if let Some(key) = known() {
-            return Ok(Some(key));
+        let is_late = |asked: &Option<Asked>| asked.is_some_and(|asked| asked.at > since);
+        let mut asked = self.asked.clone();
+        if !is_late(&asked.borrow()) {
+            self.wanted
+                .send_if_modified(|wanted| since > std::mem::replace(wanted, since.max(*wanted)));
         }
-        match asked.filter(|asked| asked.at > since) {
-            Some(Asked { answered: true, .. }) => Ok(None),
-            Some(Asked { answered: false, .. }) => Err(Trouble::new("the keys could not be had a moment ago")),
-            None => {
-                self.ask(&mut asked, client, clock).await?;
-                Ok(known())
-            }
+        let asked = asked.wait_for(is_late).await.map(|asked| *asked);
+        match (known(), asked) {
+            (Some(key), _) => Ok(Some(key)),
+            (None, Ok(Some(Asked { answered: true, .. }))) => Ok(None),
+            (None, _) => Err(Trouble::new("the keys cannot be had")),
         }
-    }
-
-    async fn ask(&self, asked: &mut Option<Asked>, client: &Client, clock: &Clock) -> Result<(), Trouble> {
-        let at = clock.now().running;
-        let document = client.document(PATH, MAX_DOCUMENT).await;
-        let ring = document.and_then(|document| {
-            read(&document, &self.ring.load()).ok_or_else(|| Trouble::new(format!("{PATH} is no set of keys")))
-        });
-        *asked = Some(Asked {
-            at,
-            answered: ring.is_ok(),
-        });
-        self.ring.store(Arc::new(ring?));
-        Ok(())
     }
 
     /// Keeps the keys as the server has them, for ever.
-    pub(crate) async fn keep(&self, client: &Client, clock: &Clock) {
+    pub(crate) async fn keep(&self, told: watch::Sender<Option<Asked>>, client: &Client, clock: &Clock) {
+        let mut wanted = self.wanted.subscribe();
         let mut troubled = false;
         loop {
-            let done = {
-                let mut asked = self.asked.lock().await;
-                self.ask(&mut asked, client, clock).await
-            };
+            let at = clock.now().running;
+            let done = self.ask(client).await;
+            told.send_replace(Some(Asked {
+                at,
+                answered: done.is_ok(),
+            }));
             match done {
                 Ok(()) if self.ring.load().is_empty() && !troubled => {
                     tracing::error!(
@@ -193,8 +188,18 @@ impl Keys {
                 }
                 Err(_) => (),
             }
-            tokio::time::sleep(if troubled { ASK_AGAIN } else { KEEP }).await;
+            // Whoever wants them has not been told of a question within `ASK_AGAIN`, so it is not asked more often.
+            let pause = if troubled { ASK_AGAIN } else { KEEP };
+            drop(timeout(pause, wanted.wait_for(|since| *since >= at)).await);
         }
+    }
+
+    async fn ask(&self, client: &Client) -> Result<(), Trouble> {
+        let document = client.document(PATH, MAX_DOCUMENT).await?;
+        let ring = read(&document, &self.ring.load());
+        let ring = ring.ok_or_else(|| Trouble::new(format!("{PATH} is no set of keys")))?;
+        self.ring.store(Arc::new(ring));
+        Ok(())
     }
 }
 

@@ -92,13 +92,14 @@ impl Verifier {
             hint: "call it in a tokio runtime",
         })?;
         let clock = Clock::start();
+        let (keys, told) = Keys::new();
         let shared = Arc::new(Shared {
             clock,
             client: Client::new(&settings, clock)?,
             mirror: ArcSwap::from_pointee(Mirror::new(settings.ended)),
             proven: watch::Sender::new(()),
             trouble: Mutex::default(),
-            keys: Keys::new(),
+            keys,
             remembered: Remembered::new(settings.remembered),
             introspection: Introspection::new(settings.introspections),
             settings,
@@ -109,7 +110,7 @@ impl Verifier {
                 .spawn(async move { feed::follow(&follower).await })
                 .abort_handle(),
             runtime
-                .spawn(async move { keeper.keys.keep(&keeper.client, &keeper.clock).await })
+                .spawn(async move { keeper.keys.keep(told, &keeper.client, &keeper.clock).await })
                 .abort_handle(),
         ];
         Ok(Self(Arc::new(Owner { shared, tasks })))
@@ -188,7 +189,7 @@ impl Shared {
 
     async fn verify_signature(&self, token: &str, fingerprint: &Fingerprint) -> Result<Arc<Claims>, Refusal> {
         let parts = Parts::of(token).map_err(Refusal::Invalid)?;
-        let key = self.keys.find(&parts.key, &self.client, &self.clock).await;
+        let key = self.keys.find(&parts.key, &self.clock).await;
         let key = key.map_err(|trouble| {
             tracing::debug!(%trouble, "a token names a key that is not known, and the server cannot be asked");
             Refusal::Stale

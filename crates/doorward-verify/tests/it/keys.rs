@@ -63,6 +63,33 @@ async fn tokens_of_made_up_keys_make_nobody_busy() {
     assert!(head.contains("cache-control: no-cache\r\n"), "{head}");
 }
 
+/// Whoever hangs up while the server is asked neither lets the next one ask again nor takes the answer along.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_makes_nobody_busy() {
+    let server = fresh();
+    let begun = Instant::now();
+    let verifier = server.verifier();
+    verifier.until_fresh().await;
+    assert!(verifier.verify(&server.signer.token(1)).await.is_ok());
+    let held = server.hold_keys();
+    let stranger = Signer::new("stranger").token(1);
+    while server.keys_asked().len() < 2 {
+        let asked = async {
+            while server.keys_asked().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = verifier.verify(&stranger) => (),
+            () = asked => (),
+        }
+    }
+    let (verified, ()) = tokio::join!(verifier.verify(&stranger), async { drop(held) });
+    assert_eq!(verified, Err(Refusal::Invalid(Fault::UnknownKey)));
+    let (asked, most) = (server.keys_asked().len(), 1 + begun.elapsed().as_secs());
+    assert!(u64::try_from(asked).unwrap() <= most, "asked {asked} times");
+}
+
 /// A key may be made while an answer without it is on its way. The answer is as old as the question.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_took_long_says_nothing_of_a_new_key() {
