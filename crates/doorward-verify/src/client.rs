@@ -21,7 +21,6 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -29,6 +28,7 @@ use tokio_rustls::TlsConnector;
 use crate::clock::{Clock, Moment};
 use crate::settings::{Settings, SettingsError};
 
+mod connect;
 mod tls;
 
 /// How long it takes at most until the head of an answer is here, with the connection and TLS.
@@ -142,7 +142,7 @@ impl Client {
 
     async fn ask_patiently(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
         let request = self.request(ask)?;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let stream = connect::connect(&self.host, self.port).await;
         let stream = stream.map_err(|error| Trouble(format!("no connection to {}: {error}", self.host)))?;
         // What is late here makes every proof older.
         stream.set_nodelay(true).map_err(|error| Trouble(error.to_string()))?;
