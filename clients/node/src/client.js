@@ -1,7 +1,13 @@
-// Asks the server over HTTP, by Node's own fetch.
+// Asks the server over HTTP/1.1. A redirect is not followed: it would carry the client's secret to wherever it points.
 //
-// The surprise: a redirect is not followed. It would carry the client's secret to wherever it points.
+// The surprise: each request has a connection of its own, which is there before the request is made. So it is known when
+// the request went out: what a connection takes makes nothing older that the server says.
 
+import { once } from "node:events";
+import * as http from "node:http";
+import * as net from "node:net";
+import { addAbortSignal } from "node:stream";
+import * as tls from "node:tls";
 import * as clock from "./clock.js";
 import { Trouble } from "./refusal.js";
 
@@ -10,6 +16,8 @@ const PATIENCE = 5000;
 
 /** Who asks, and whom. */
 export class Client {
+  #url;
+  /** What every path begins with, without a slash at its end. */
   #prefix;
   #authorization;
   /** What is under way. */
@@ -17,7 +25,8 @@ export class Client {
   #closed = false;
 
   constructor({ url, clientId, clientSecret }) {
-    this.#prefix = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+    this.#url = url;
+    this.#prefix = url.pathname.replace(/\/+$/, "");
     // RFC 6749 section 2.3.1: both as in a form, then RFC 7617.
     const encoded = [clientId, clientSecret].map((part) => new URLSearchParams({ "": part }).toString().slice(1));
     this.#authorization = `Basic ${Buffer.from(encoded.join(":")).toString("base64")}`;
@@ -41,20 +50,30 @@ export class Client {
     if (this.#closed || signal?.aborted) controller.abort();
     signal?.addEventListener("abort", end);
     const timer = setTimeout(end, PATIENCE);
-    const sent = clock.now();
     try {
-      const response = await fetch(this.#prefix + path, {
+      const connection = await connect(this.#url, controller.signal);
+      const request = http.request({
+        createConnection: () => connection,
         method,
-        body: form,
-        redirect: "manual",
-        signal: controller.signal,
-        headers: { ...headers, ...(asClient ? { authorization: this.#authorization } : {}) },
+        path: this.#prefix + path,
+        headers: {
+          host: this.#url.host,
+          ...headers,
+          ...(form ? { "content-type": "application/x-www-form-urlencoded" } : {}),
+          ...(asClient ? { authorization: this.#authorization } : {}),
+        },
       });
+      // What happens after the head is here shows in the body.
+      request.on("error", () => {});
+      const answered = once(request, "response");
+      const sent = clock.now();
+      request.end(form?.toString());
+      const [response] = await answered;
       checkStatus(response);
       return { sent, response, end };
     } catch (error) {
       end();
-      throw new Trouble(`${method} ${this.#prefix}${path}: ${why(error)}`);
+      throw new Trouble(`${method} ${this.#url.origin}${this.#prefix}${path}: ${why(error)}`);
     } finally {
       clearTimeout(timer);
     }
@@ -65,9 +84,9 @@ export class Client {
     const { response, end } = await this.ask(path, { headers: { accept: "application/json" }, ...ask });
     const timer = setTimeout(end, PATIENCE);
     try {
-      return JSON.parse(await text(response.body, limit));
+      return JSON.parse(await text(response, limit));
     } catch (error) {
-      throw new Trouble(`${this.#prefix}${path}: ${why(error)}`);
+      throw new Trouble(`${this.#url.origin}${this.#prefix}${path}: ${why(error)}`);
     } finally {
       clearTimeout(timer);
       end();
@@ -82,14 +101,31 @@ export class Client {
   }
 }
 
-function checkStatus({ status, headers }) {
+/** A connection to the server, ready for a request. */
+async function connect({ protocol, hostname, port }, signal) {
+  const isTls = protocol === "https:";
+  const host = hostname.replace(/^\[|\]$/g, "");
+  // A host's next address is tried when one says nothing for a while, which is not the default of every Node.
+  const options = { host, port: port || (isTls ? 443 : 80), autoSelectFamily: true };
+  // RFC 6066 section 3: no address is the name of a server.
+  const connection = isTls ? tls.connect({ ...options, servername: net.isIP(host) ? "" : host }) : net.connect(options);
+  // Who waits for something sees it fail; nobody else has to.
+  connection.on("error", () => {});
+  addAbortSignal(signal, connection);
+  await once(connection, isTls ? "secureConnect" : "connect");
+  // What is late here makes every proof older.
+  connection.setNoDelay();
+  return connection;
+}
+
+function checkStatus({ statusCode: status, headers }) {
   if (status === 200) return;
   if (status === 401) {
     throw new Trouble("the server does not know this client\nhint: `doorward client list` shows those that it knows");
   }
   if (status === 404) throw new Trouble("the server has no such page\nhint: is the url doorward's?");
   if (status >= 300 && status < 400) {
-    const to = JSON.stringify(headers.get("location"));
+    const to = JSON.stringify(headers.location);
     throw new Trouble(`the server sends on to ${to}, which is not followed\nhint: give the right url`);
   }
   throw new Trouble(`the server answers ${status}`);
@@ -98,7 +134,7 @@ function checkStatus({ status, headers }) {
 async function text(body, limit) {
   const pieces = [];
   let length = 0;
-  for await (const piece of body ?? []) {
+  for await (const piece of body) {
     length += piece.length;
     if (length > limit) throw new Trouble(`more than ${limit} bytes`);
     pieces.push(piece);
@@ -106,8 +142,8 @@ async function text(body, limit) {
   return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces));
 }
 
-/** What went wrong, for people: fetch has it in the cause. */
+/** What went wrong, for people. */
 export function why(error) {
   if (error.name === "AbortError") return "no answer in time";
-  return error.cause?.code ?? error.cause?.message ?? error.message;
+  return error.code ?? error.message;
 }

@@ -119,7 +119,7 @@ export class Feed {
     const headers = { accept: EVENTS, "accept-encoding": "identity", "cache-control": "no-store" };
     if (this.#cursor !== undefined) headers["last-event-id"] = this.#cursor;
     const { sent, response, end } = await this.#client.ask(PATH, { headers });
-    const type = response.headers.get("content-type") ?? "";
+    const type = response.headers["content-type"] ?? "";
     if (type.split(";")[0].trim().toLowerCase() !== EVENTS) {
       end();
       throw new Trouble(`GET ${PATH} answers something else than ${EVENTS}`);
@@ -127,7 +127,7 @@ export class Feed {
     const { running } = clock.now();
     return {
       sent,
-      body: response.body,
+      body: response,
       end,
       parser: new Parser(),
       // What it tells of. It told of all that the mirror does not know, when it was opened.

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import dns from "node:dns";
 import { after, test } from "node:test";
 import { Verifier } from "../src/index.js";
 import { event, makeKey, startNode, until } from "./node.js";
@@ -117,6 +118,32 @@ test("a feed that is silent makes it stale, and another stream goes on from the 
   await until(async () => (await refusal(verifier, token)) === undefined);
   assert.match(log[0], /the feed is silent/);
   assert.match(log[1], /is back/);
+});
+
+test("what a connection takes makes nothing older", async (t) => {
+  const { lookup } = dns;
+  t.after(() => {
+    dns.lookup = lookup;
+  });
+  const held = [];
+  dns.lookup = (host, options, done) => {
+    if (host !== "localhost") return lookup(host, options, done);
+    const { all } = options;
+    held.push(() => (all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4)));
+  };
+  const began = performance.now();
+  const { verifier } = await started({ bound: 60_000 }, (node) => {
+    node.url = node.url.replace("127.0.0.1", "localhost");
+  });
+  // The feed and the keys.
+  await until(() => held.length === 2 && performance.now() - began > 500);
+  const connected = performance.now();
+  for (const go of held) go();
+  await verifier.untilFresh();
+  const { age } = verifier.state();
+  // With what two clocks may differ by, and the grain of theirs.
+  const most = (performance.now() - connected) * 1.001 + 3;
+  assert.ok(age <= most, `${age} > ${most}`);
 });
 
 test("what is stale is accepted where the operator says so, but not what has ended", async () => {
