@@ -71,11 +71,11 @@ function address(text) {
   try {
     url = new URL(text);
   } catch {
-    throw fault(`the url ${JSON.stringify(text)} is no URL`, TEXT_HINTS.url);
+    // Without the text, which may have a secret in it.
+    throw fault("the url is no URL", TEXT_HINTS.url);
   }
   const isPlain = !url.username && !url.password && !url.search && !url.hash;
   if (!["http:", "https:"].includes(url.protocol) || !isPlain) {
-    // Without the text, which may have a secret in it.
     throw fault("the url is no address of a server", TEXT_HINTS.url);
   }
   return url;

@@ -317,6 +317,7 @@ test("settings that make no sense are refused with a hint", () => {
     { url: "auth.example.com" },
     { url: "ftp://auth.example.com" },
     { url: "http://id:secret@auth.example.com" },
+    { url: "http://id:secret@auth.example.com:port" },
     { url: "http://auth.example.com/?x=1" },
     { clientId: undefined },
     { clientSecret: "" },

@@ -152,14 +152,15 @@ impl Settings {
     /// The address, if everything makes sense.
     pub(crate) fn check(&self) -> Result<Uri, SettingsError> {
         let fault = |what: String, hint| Err(SettingsError { what, hint });
+        // Without its text, which may have a secret in it.
         let uri = match self.url.parse::<Uri>() {
             Ok(uri) => uri,
-            Err(error) => return fault(format!("the URL {:?}: {error}", self.url), URL_HINT),
+            Err(error) => return fault(format!("the URL is none: {error}"), URL_HINT),
         };
         let is_http = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if !is_http || uri.host().is_none_or(str::is_empty) || authority.contains('@') || uri.query().is_some() {
-            return fault(format!("the URL {:?} is no address of a server", self.url), URL_HINT);
+            return fault("the URL is no address of a server".to_owned(), URL_HINT);
         }
         for (name, value) in [
             ("client id", self.client_id.as_str()),
@@ -221,7 +222,12 @@ mod tests {
         for (what, settings) in [
             ("no scheme", settings("auth.example.com")),
             ("no host", settings("http:///x")),
-            ("a secret in it", settings("http://id:secret@auth.example.com")),
+            ("a secret in it", settings("http://id:hunter2@auth.example.com")),
+            (
+                "a secret and a space in it",
+                settings("http://id:hunter2@auth.example.com /"),
+            ),
+            ("a secret and no port in it", settings("http://id:hunter2@[::1")),
             ("another scheme", settings("ftp://auth.example.com")),
             ("a query", settings("http://auth.example.com/?x=1")),
             ("no secret", Settings::new("http://localhost", "id", "")),
@@ -235,6 +241,7 @@ mod tests {
         ] {
             let error = settings.check().expect_err(what).to_string();
             assert!(error.contains("\nhint: "), "{what}: {error}");
+            assert!(!error.contains("hunter2"), "{what}: {error}");
         }
         for url in [
             "http://127.0.0.1:8080",
