@@ -3,10 +3,14 @@
 //! The surprise: what an application would be told is asserted where it arrives. The application of these tests
 //! answers every request with the head that it got, so what a client is shown is what has passed the proxy.
 
+use std::fs;
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::http::{self, Answer, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Folder, Server, Setup};
+use crate::transcript::ROOT;
 
 mod application;
 mod proxy;
@@ -255,4 +259,24 @@ fn nginx_fails_closed() {
 #[test]
 fn caddy_fails_closed() {
     without_doorward_nobody_passes(Kind::Caddy);
+}
+
+/// The file says how a site gets a name and a certificate. Done so, Caddy would get it one.
+#[test]
+fn caddy_gets_a_certificate_for_a_site_with_a_name() {
+    let file = fs::read_to_string(format!("{ROOT}/examples/proxies/Caddyfile")).unwrap();
+    let named = file.replace("http://:8000 {", "app.example.com {");
+    let named = named.replace("\tbind 127.0.0.1\n", "");
+    let folder = Folder::new();
+    fs::write(folder.join("Caddyfile"), named).unwrap();
+    let adapted = Command::new("caddy")
+        .args(["adapt", "--config", "Caddyfile", "--adapter", "caddyfile"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let adapted: Value = serde_json::from_slice(&adapted.stdout).unwrap();
+    let site = &adapted["apps"]["http"]["servers"]["srv0"];
+    assert_eq!(site["listen"], json!([":443"]));
+    assert_eq!(site["routes"][0]["match"], json!([{"host": ["app.example.com"]}]));
+    assert_eq!(site["automatic_https"], Value::Null, "nothing is turned off");
 }
