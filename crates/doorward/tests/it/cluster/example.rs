@@ -3,8 +3,10 @@
 //!
 //! The surprise: the script makes its own folder, which PostgreSQL's user can get at wherever this project is.
 
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use super::{BOUND, check, credentials, login, logout};
 use crate::http::{Answer, Line, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Folder, Server, Setup};
 use crate::transcript::ROOT;
 
 /// The ports that the script takes, one after the other: HAProxy, three nodes, two servers of PostgreSQL.
@@ -21,6 +23,13 @@ const PORTS: u16 = 6;
 
 /// Starts the script, and ends it when the pipe to the standard input closes, which also happens when a test dies.
 const SCRIPT: &str = r#""$0" & pid=$!; cat >/dev/null; kill -TERM "$pid"; wait "$pid""#;
+
+/// A program that writes down its arguments, which everybody on the machine can read, and then is doorward.
+const PROGRAM: &str = concat!(
+    "#!/bin/sh\nprintf '%s\\n' \"$*\" >>\"${0%/*}/arguments\"\nexec '",
+    env!("CARGO_BIN_EXE_doorward"),
+    "' \"$@\"\n"
+);
 
 /// How long a request may take: longer than a node, or HAProxy, waits for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,16 +41,22 @@ struct Example {
     shell: Child,
     folder: PathBuf,
     port: u16,
+    /// With the program, and the arguments with which it was started.
+    program: Folder,
 }
 
 impl Example {
     /// With everybody of another database.
     fn start(from: &str) -> Self {
         let port = free_ports();
+        let program = Folder::new();
+        let path = program.join("doorward");
+        fs::write(&path, PROGRAM).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
             .arg(script())
-            .env("DOORWARD", env!("CARGO_BIN_EXE_doorward"))
+            .env("DOORWARD", path)
             .env("PORT", port.to_string())
             .env("FROM", from)
             .env("DOORWARD_HASH_MEMORY_KIB", "8")
@@ -66,7 +81,12 @@ impl Example {
         };
         // Read to the end, so that the script is never stopped by a pipe that nobody reads.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { shell, folder, port }
+        Self {
+            shell,
+            folder,
+            port,
+            program,
+        }
     }
 
     /// HAProxy, and the three nodes.
@@ -95,7 +115,7 @@ impl Example {
 
     /// Kills (SIGKILL) the process whose number stands in the first line of a file.
     fn kill(&self, file: &str) {
-        let text = std::fs::read_to_string(self.folder.join(file)).unwrap();
+        let text = fs::read_to_string(self.folder.join(file)).unwrap();
         let killed = Command::new("kill").args(["-9", text.lines().next().unwrap()]).status();
         assert!(killed.unwrap().success(), "{file}");
     }
@@ -234,7 +254,11 @@ fn users_of_sqlite_move_into_the_example_of_which_any_part_may_be_killed() {
     let mut held = Held::new(&home);
     home.ask_to_stop();
     let (_, home) = home.wait();
-    let example = Example::start(&format!("sqlite:{}", home.database().display()));
+    let from = format!("sqlite:{}", home.database().display());
+    let example = Example::start(&from);
+    let arguments = fs::read_to_string(example.program.join("arguments")).unwrap();
+    assert!(arguments.contains("move "), "{arguments}");
+    assert!(!arguments.contains(&from), "it may have a password: {arguments}");
     held.is_kept(&example, "abe");
     held.goes_on(&example);
 
