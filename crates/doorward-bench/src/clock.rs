@@ -6,6 +6,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use thread_priority::RealtimeThreadSchedulePolicy::Fifo;
+use thread_priority::ThreadSchedulePolicy::Realtime;
+use thread_priority::{ThreadPriority, set_thread_priority_and_policy, thread_native_id};
+
 /// Now.
 #[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
 pub(crate) fn now() -> Instant {
@@ -47,4 +51,10 @@ pub(crate) fn be_punctual() {
         // A refusal costs 50 µs of precision and nothing else.
         drop(fs::write(format!("/proc/{thread}/timerslack_ns"), "1000"));
     }
+}
+
+/// Has this thread run as soon as it wakes up, before all others of its core (`SCHED_FIFO`, sched(7)), where the system
+/// lets us: whether it does.
+pub(crate) fn go_first() -> bool {
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Realtime(Fifo)).is_ok()
 }

@@ -79,6 +79,7 @@ fn waiting_for_a_connection_counts_in_an_open_loop() {
         requests: &requests,
         rate: 1000,
         connections: 1,
+        goes_first: false,
     };
     let tally = pace.run(Duration::from_millis(20)).unwrap();
     assert_eq!(tally.latencies.count(), 20);

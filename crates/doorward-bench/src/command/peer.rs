@@ -186,6 +186,7 @@ impl Candidate {
             requests: &self.profiles,
             rate: RATE,
             connections: CONNECTIONS,
+            goes_first: false,
         };
         let calm = pace.run(seconds(3000, 300))?;
         let time = seconds(5000, 500);
