@@ -229,10 +229,9 @@ pub(super) async fn end_all(
     Ok(ended)
 }
 
-/// Keeps everybody else from changing the account, and from opening a session for it, until the transaction
-/// ends. False when there is no such account.
-pub(super) async fn lock_account(link: &Link, account: AccountId) -> Result<bool, Fault> {
-    Ok(link.maybe(LOCK_ACCOUNT, &[&account.0]).await?.is_some())
+/// Keeps everybody else from changing the account, and from opening a session for it, until the transaction ends.
+async fn lock_account(link: &Link, account: AccountId) -> Result<(), Fault> {
+    link.maybe(LOCK_ACCOUNT, &[&account.0]).await.map(drop)
 }
 
 pub(super) async fn ended(readers: &Readers, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
