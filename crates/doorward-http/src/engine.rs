@@ -203,7 +203,14 @@ impl Engine {
     ) -> Result<Outcome, Error> {
         let (auth, action) = (Arc::clone(&self.auth), route.action);
         let (wants_token, reauthenticate) = (route.wants_token(&mounted.switches), route.reauthenticate);
-        let (_waits, presence) = Presence::of_one_who_waits();
+        let is_safe = action.table().safe;
+        let (_waits, presence) = if is_safe {
+            // It ends with its caller.
+            (None, Presence::ALWAYS)
+        } else {
+            let (waits, presence) = Presence::of_one_who_waits();
+            (Some(waits), presence)
+        };
         let run = async move {
             let call = Call {
                 realm: &mounted.realm,
@@ -217,7 +224,7 @@ impl Engine {
             };
             action.run(&auth, call).await
         };
-        if action.table().safe {
+        if is_safe {
             return run.await;
         }
         let running = match &self.settings.password_runtime {
