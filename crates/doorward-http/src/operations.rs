@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::own;
+use crate::refusal::Refusal;
 
 /// For how long whoever asks may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
 /// `kid` asks again; no cache on the way may give it what was before.
@@ -63,14 +64,7 @@ async fn jwks(State(engine): State<Arc<Engine>>) -> Response<Body> {
         Ok(keys) => keys,
         Err(error) => {
             tracing::warn!(%error, "the public keys are not known");
-            let mut response = json_response(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &json!({"error": "temporarily_unavailable"}),
-            );
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+            return Refusal::from(error).response();
         }
     };
     let keys: Vec<Value> = keys
