@@ -22,6 +22,13 @@ fn in_folder(of: &server::Server, command: &str) {
     assert!(done.unwrap().success(), "{command}");
 }
 
+/// A node on the database `main`.
+fn setup(postgres: &server::Server) -> Setup {
+    Setup::new()
+        .setting("database", &postgres.url("main").to_string())
+        .setting("throttle", "false")
+}
+
 fn check(node: &Server, token: &str) -> u16 {
     Request::get("/v1/account").bearer(token).send(node.address).status
 }
@@ -43,12 +50,7 @@ fn log_out(node: &Server, token: &str) -> String {
 fn a_node_finds_out_that_the_database_went_back_in_time() {
     let postgres = server::Server::start();
     postgres.sql("postgres", "CREATE DATABASE main");
-    let start = || {
-        Setup::new()
-            .setting("database", &postgres.url("main").to_string())
-            .setting("throttle", "false")
-            .start()
-    };
+    let start = || setup(&postgres).start();
     let node = start();
     let shop = Service::add(node.setup());
     let tokens: Vec<String> = (0..6)
@@ -132,11 +134,9 @@ fn no_place_in_a_status_list_is_given_out_again_after_the_database_went_back_in_
     let postgres = server::Server::start();
     postgres.sql("postgres", "CREATE DATABASE main");
     let start = || {
-        Setup::new()
-            .setting("database", &postgres.url("main").to_string())
+        setup(&postgres)
             .setting("public_url", "https://login.example.com")
             .setting("status_list", "true")
-            .setting("throttle", "false")
             .start()
     };
     let node = start();
