@@ -118,6 +118,8 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("lifetime = \"1h\"", "lifetime = \"1y\"", "mine.toml:6:12", "`1y` is no duration", "write a number and s, m, h or d"),
     ("lifetime = \"1h\"", "lifetime = \"9999d\"", "mine.toml:6:12", "`9999d` is no duration", "up to 400 days"),
     ("from     = [\"bearer\"]", "from = [\"barer\"]", "mine.toml:7:9", "no token comes from `barer`", "there are: bearer"),
+    ("from     = [\"bearer\"]", "from = [\"scheme:two words\"]", "mine.toml:7:9", "no token comes from `scheme:two words`", "of one word"),
+    ("from     = [\"bearer\"]", "from = [\"cookie:a;b\"]", "mine.toml:7:9", "no token comes from `cookie:a;b`", "of one word"),
     ("name = \"mine\"", "name = \"My API\"", "mine.toml:3:8", "no name for a contract", "lower-case"),
     ("name = \"mine\"", "name = \"mine\"\nprefix = \"api\"", "mine.toml:4:10", "`api` is no prefix", "/api"),
     ("name = \"mine\"", "name = \"mine\"\nprefix = \"/:shop\"", "mine.toml:4:10", "`/:shop` is no prefix", "/api"),

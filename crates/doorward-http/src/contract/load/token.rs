@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use doorward_core::auth::RefreshGrant;
 use doorward_core::token::REGISTERED_CLAIMS;
 use serde_json::Value;
@@ -88,20 +89,24 @@ fn token_source(source: &Source<'_>, from: &Text) -> Result<TokenSource> {
     match from.text.split_once(':') {
         None if from.text == "bearer" => Ok(TokenSource::Scheme("Bearer".to_owned())),
         None if from.text == "bare" => Ok(TokenSource::Bare),
-        Some(("scheme", word)) if !word.is_empty() => Ok(TokenSource::Scheme(word.to_owned())),
-        Some(("cookie", name)) if !name.is_empty() => Ok(TokenSource::Cookie(name.to_owned())),
+        Some(("scheme", word)) if is_word(word) => Ok(TokenSource::Scheme(word.to_owned())),
+        Some(("cookie", name)) if is_word(name) => Ok(TokenSource::Cookie(name.to_owned())),
         _ => {
-            let hint = "there are: bearer, scheme:WORD, bare, cookie:NAME";
+            let hint = "there are: bearer, scheme:WORD, bare, cookie:NAME, each of one word";
             Err(source.fault(from.span.clone(), format!("no token comes from `{}`", from.text), hint))
         }
     }
 }
 
+/// Whether this can be the name of a scheme, a cookie or a header: all of them are a `token` of RFC 9110 section 5.6.2.
+fn is_word(text: &str) -> bool {
+    HeaderName::from_bytes(text.as_bytes()).is_ok()
+}
+
 pub(super) fn cookies<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<Vec<Cookie>> {
     let mut cookies = Vec::new();
     for (key, value) in section.entries() {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if key.text.is_empty() || !key.text.bytes().all(is_plain) {
+        if !is_word(&key.text) {
             let hint = "use letters, digits, `-`, `_` and `.`";
             return Err(loader
                 .source
