@@ -68,7 +68,8 @@ pub enum OnStale {
 /// What a verifier has to be told. [`Settings::new`] takes what has no default.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub(crate) url: String,
+    /// Hidden until it was found to have no password in it.
+    url: Secret,
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret,
     pub(crate) issuer: String,
@@ -86,7 +87,7 @@ impl Settings {
     /// `doorward client add` printed.
     pub fn new(url: impl Into<String>, client_id: impl Into<String>, client_secret: impl Into<Secret>) -> Self {
         Self {
-            url: url.into(),
+            url: Secret::new(url),
             client_id: client_id.into(),
             client_secret: client_secret.into(),
             issuer: "doorward".to_owned(),
@@ -153,7 +154,7 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<Uri, SettingsError> {
         let fault = |what: String, hint| Err(SettingsError { what, hint });
         // Without its text, which may have a secret in it.
-        let uri = match self.url.parse::<Uri>() {
+        let uri = match self.url.expose().parse::<Uri>() {
             Ok(uri) => uri,
             Err(error) => return fault(format!("the URL is none: {error}"), URL_HINT),
         };
@@ -254,6 +255,7 @@ mod tests {
 
     #[test]
     fn nobody_is_shown_the_secret() {
-        assert!(!format!("{:?}", settings("http://localhost")).contains("\"secret\""));
+        let shown = format!("{:?}", settings("http://id:hunter2@localhost"));
+        assert!(!shown.contains("\"secret\"") && !shown.contains("hunter2"), "{shown}");
     }
 }
