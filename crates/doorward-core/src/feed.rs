@@ -13,8 +13,9 @@ use crate::revocations::FRESH_FOR;
 use crate::session::{EndedSession, Place};
 use crate::{Auth, Error, Result};
 
-/// How many endings are read from the store at a time.
-pub const ENDED_PAGE: usize = 10_000;
+/// How many endings are read from the store at a time: 80 KB of them. What a start takes for more at once stays memory of
+/// the process.
+const ENDED_PAGE: usize = 2_000;
 
 /// How often reading starts over at one go. Twice is a database that goes back while it is read; more is a reader so
 /// slow that endings are forgotten between two pages, who should not keep others waiting.
