@@ -217,7 +217,6 @@ impl Server {
         self.process.log()
     }
 
-    /// The number the system knows it by.
     /// A number of `/metrics`.
     pub(crate) fn counted(&self, name: &str) -> u64 {
         let metrics = Request::get("/metrics").send(self.address).text();
@@ -229,6 +228,7 @@ impl Server {
             .unwrap_or_else(|| panic!("no {name}: {metrics}"))
     }
 
+    /// The number the system knows it by.
     pub(crate) fn process_id(&self) -> u32 {
         self.process.child.id()
     }
