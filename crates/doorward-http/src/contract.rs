@@ -147,7 +147,7 @@ pub struct Route {
     pub places: Vec<Place>,
     /// What it runs.
     pub action: Action,
-    /// Members of the query or body that must have a value for the route to be meant.
+    /// Places in the request that must hold a value for the route to be meant.
     pub when: Vec<(Location, String)>,
     /// The fields it reads, in the order in which their rules are tried.
     pub fields: Vec<Arc<Field>>,
@@ -297,7 +297,7 @@ pub(crate) fn numbered(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A prefix without the slash at its end; nothing if there is no request under it.
+/// A prefix without the slash at its end; `None` if it is no valid prefix.
 pub fn prefix(text: &str) -> Option<&str> {
     let prefix = text.strip_suffix('/').unwrap_or(text);
     let is_one = prefix.is_empty() || prefix.starts_with('/');

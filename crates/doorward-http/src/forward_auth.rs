@@ -211,7 +211,8 @@ fn add_every_header(response: &mut Response<Body>) {
 }
 
 /// The value as a header that says all of it, if there is one. Names of people have letters of every script: a header
-/// holds their UTF-8. White space at the ends is taken away by whoever reads it, and `ann ` is another account than `ann`.
+/// holds their UTF-8. White space at the ends is taken away by whoever reads it, and `ann ` is another account than
+/// `ann`.
 fn whole(value: &str) -> Option<HeaderValue> {
     let told = HeaderValue::from_bytes(value.as_bytes()).ok();
     told.filter(|_| value.trim() == value)

@@ -243,8 +243,8 @@ pub(crate) fn full_path(prefix: &str, path: &str) -> String {
     }
 }
 
-/// Whether a route of the server's own answers all that a path of a contract is for. The other way round, as with `/{name}`
-/// and `/docs`, only a value of the variable is missing.
+/// Whether a route of the server's own answers all that a path of a contract is for. The other way round, as with
+/// `/{name}` and `/docs`, only a value of the variable is missing.
 fn covers(own: &str, path: &str) -> bool {
     let is_covered = |(own, segment): (&str, &str)| own == segment || own.starts_with('{');
     own.split('/').count() == path.split('/').count() && own.split('/').zip(path.split('/')).all(is_covered)
