@@ -42,7 +42,6 @@ pub(crate) use body::form as read_form;
 use meant::{Meant, Unmet};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
-pub(crate) use origin::{ORIGINS_HINT, is_origin};
 pub(crate) use presented::tokens_of_realm;
 pub use request::RequestFacts;
 use request::RequestIds;

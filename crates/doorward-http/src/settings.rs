@@ -3,11 +3,22 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::http::Uri;
 use doorward_core::SetupError;
 use tokio::runtime::Handle;
 
 /// The word for every origin on this machine.
 pub(crate) const LOOPBACK: &str = "loopback";
+
+/// What can stand in a list of origins.
+pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
+
+/// Whether this can stand in a list of origins.
+pub(crate) fn is_origin(text: &str) -> bool {
+    let is_plain =
+        |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
+    text == LOOPBACK || !text.ends_with('/') && text.parse().is_ok_and(is_plain)
+}
 
 /// Settings of the HTTP side.
 #[derive(Clone, Debug)]

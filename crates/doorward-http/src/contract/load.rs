@@ -18,7 +18,7 @@ use super::template::Compiler;
 use super::wide::{WIDE, Wide};
 use super::{Bodies, Contract, Cookie, FaultRules, Field, WideAnswers};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{ORIGINS_HINT, is_origin};
+use crate::settings::{ORIGINS_HINT, is_origin};
 
 mod answer;
 mod field;

@@ -6,11 +6,11 @@
 
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderValue};
-use axum::http::{Method, Response, StatusCode, Uri};
+use axum::http::{Method, Response, StatusCode};
 use doorward_core::SetupError;
 
 use super::cookie::{host_name, is_loopback};
-use crate::settings::LOOPBACK;
+use crate::settings::{LOOPBACK, ORIGINS_HINT, is_origin};
 
 /// For how long a browser may remember a preflight, in seconds.
 const PREFLIGHT_MAX_AGE: &str = "600";
@@ -32,16 +32,6 @@ pub(super) struct Judged {
     pub(super) is_preflight: bool,
     /// Whether a page of another site had the browser send it.
     pub(super) is_foreign: bool,
-}
-
-/// What can stand in a list of origins.
-pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
-
-/// Whether it can.
-pub(crate) fn is_origin(text: &str) -> bool {
-    let is_plain =
-        |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
-    text == LOOPBACK || !text.ends_with('/') && text.parse().is_ok_and(is_plain)
 }
 
 impl Origins {
