@@ -84,12 +84,20 @@ impl Hole {
         }
     }
 
+    /// Where it can stand. The first of several has no place of its own: each of them has one.
+    fn group(&self) -> Option<Group> {
+        match self {
+            Self::AccountAttribute(_) => Some(Group::Account),
+            hole => HOLES
+                .iter()
+                .find(|(_, known, ..)| known == hole)
+                .map(|(_, _, group, _)| *group),
+        }
+    }
+
     /// Whether it has something to show where this group has.
     pub(super) fn is_of(&self, group: Group) -> bool {
-        match self {
-            Self::AccountAttribute(_) => group == Group::Account,
-            _ => HOLES.iter().any(|(_, hole, of, _)| hole == self && *of == group),
-        }
+        self.group() == Some(group)
     }
 }
 
@@ -216,9 +224,13 @@ impl Scope {
 
 /// The hole of this name, and where it can stand.
 pub fn named(name: &str) -> Option<(Hole, Group)> {
-    if let Some(attribute) = name.strip_prefix(ATTRIBUTE) {
-        return Some((Hole::AccountAttribute(attribute.to_owned()), Group::Account));
-    }
-    let (_, hole, group, _) = HOLES.iter().find(|(known, ..)| *known == name)?;
-    Some((hole.clone(), *group))
+    let hole = match name.strip_prefix(ATTRIBUTE) {
+        Some(attribute) => Hole::AccountAttribute(attribute.to_owned()),
+        None => {
+            let (_, hole, ..) = HOLES.iter().find(|(known, ..)| *known == name)?;
+            hole.clone()
+        }
+    };
+    let group = hole.group()?;
+    Some((hole, group))
 }

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Text};
 use super::super::wide::{WIDE, Wide};
-use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment, numbered};
+use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment, numbered, variable};
 use super::{Loader, field};
 
 /// The most routes of one contract.
@@ -117,13 +117,8 @@ fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
         return Err(fault(format!("a route cannot answer the method `{method}`")));
     };
     let segments_are_plain = |path: &str| {
-        path.split('/').skip(1).all(|segment| {
-            let name = segment
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'))
-                .unwrap_or(segment);
-            is_segment(name)
-        })
+        let mut segments = path.split('/').skip(1);
+        segments.all(|segment| is_segment(variable(segment).unwrap_or(segment)))
     };
     if !path.starts_with('/') || (path != "/" && !segments_are_plain(path)) {
         return Err(fault(format!("`{path}` is no path")));
