@@ -11,13 +11,38 @@ use tokio::runtime::Handle;
 pub(crate) const LOOPBACK: &str = "loopback";
 
 /// What can stand in a list of origins.
-pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, or `loopback`";
+pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, with a port only if \
+                                       it is not the usual one; or `loopback`";
 
-/// Whether this can stand in a list of origins.
+/// The most bytes of a host (RFC 1035 section 2.3.4), with a port.
+const MAX_HOST: usize = 255 + 6;
+
+/// Whether this can stand in a list of origins: the word for this machine, or what a browser says, in any case.
 pub(crate) fn is_origin(text: &str) -> bool {
-    let is_plain =
-        |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
-    text == LOOPBACK || !text.ends_with('/') && text.parse().is_ok_and(is_plain)
+    let told = |uri: Uri| origin(&uri).is_some_and(|origin| origin.eq_ignore_ascii_case(text));
+    text == LOOPBACK || text.parse().is_ok_and(told)
+}
+
+/// The origin of an address as browsers write it (RFC 6454 section 6.2): without the port that is the usual one.
+fn origin(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    let usual = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let authority = uri.authority()?;
+    let host = Some(authority.host()).filter(|host| is_host(host))?;
+    Some(match authority.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
+}
+
+/// A host name or address, with a port or without. Browsers take a `_` as well.
+pub(crate) fn is_host(host: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-:[]".contains(&b);
+    (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(plain)
 }
 
 /// Settings of the HTTP side.

@@ -218,8 +218,33 @@ mod tests {
             "https://app.example.com/",
             "https://app.example.com/path",
             "ftp://x.y",
+            "https://",
+            "https://:8443",
+            "https://ann@app.example.com",
+            "https://ann:secret@app.example.com",
+            "https://*.example.com",
+            "https://app.example.com#top",
+            "https://app.example.com?a=b",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://app.example.com:",
+            "https://app.example.com:08443",
+            "https://app.example.com:99999",
         ] {
             assert!(Origins::new([bad.to_owned()].iter()).is_err(), "{bad}");
+        }
+        for good in [
+            "HTTPS://App.Example.com",
+            "http://app.example.com:443",
+            "https://app.example.com:80",
+            "https://app.example.com:8443",
+            "http://192.0.2.1:3000",
+            "https://[2001:db8::1]",
+            "http://[2001:db8::1]:3000",
+            // No name of the DNS, but one that containers have.
+            "http://my_app:3000",
+        ] {
+            assert!(Origins::new([good.to_owned()].iter()).is_ok(), "{good}");
         }
     }
 }

@@ -7,14 +7,13 @@ use axum::http::Uri;
 use axum::http::header::HeaderMap;
 use doorward_core::SetupError;
 
+use crate::settings::is_host;
+
 /// The parameter that says where a browser came from.
 const RETURN_TO: &str = "return_to";
 
 /// The most bytes of a path that is told; a longer one is no link that somebody follows.
 const MAX_PATH: usize = 2048;
-
-/// The most bytes of a host (RFC 1035 section 2.3.4), with a port.
-const MAX_HOST: usize = 255 + 6;
 
 /// The pages that a proxy may name.
 pub(crate) struct SignInPages(Vec<SignInPage>);
@@ -104,12 +103,6 @@ pub(super) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
         .filter(|text| name == "x-forwarded-uri" || !text.contains(','))
 }
 
-/// A host name or address, with a port or without.
-fn is_host(host: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
-    (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +124,7 @@ mod tests {
         let good = told("https", "app.example.com", "/a,b?c=d&e=%2f");
         assert_eq!(good.as_deref(), Some("https://app.example.com/a,b?c=d&e=%2f"));
         assert!(told("HTTP", "[::1]:8000", "/").is_some());
+        assert!(told("http", "my_app:3000", "/").is_some());
         for (proto, host, uri) in [
             ("ftp", "app.example.com", "/"),
             ("https,http", "app.example.com", "/"),
