@@ -139,7 +139,8 @@ impl Judged {
                 header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
                 HeaderValue::from_static("true"),
             );
-            headers.insert(
+            // A contract may show more.
+            headers.append(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static("x-request-id, retry-after"),
             );
@@ -186,6 +187,19 @@ mod tests {
         ] {
             assert!(judged(&[("origin", bad)]).allowed.is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_a_contract_shows_to_pages_is_shown() {
+        let mut response = Response::new(Body::empty());
+        let own = HeaderValue::from_static("x-expires");
+        response
+            .headers_mut()
+            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, own);
+        judged(&[("origin", "https://app.example.com")]).decorate(&mut response);
+        let shown = response.headers().get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+        let shown: Vec<_> = shown.iter().collect();
+        assert_eq!(shown, ["x-expires", "x-request-id, retry-after"]);
     }
 
     #[test]

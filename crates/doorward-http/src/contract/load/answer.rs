@@ -17,9 +17,25 @@ use crate::diagnostic::Diagnostic;
 /// The media type of JSON answers unless one says otherwise.
 const JSON: &str = "application/json; charset=utf-8";
 
+/// What to do with the media type of an answer that is no JSON.
+const NO_JSON: &str = "remove it: text is `text/plain; charset=utf-8`, and nothing is of no type";
+
 /// Headers that an answer cannot have of its own: one of the two would be dropped, or would lie about the message.
-const NOT_HERE: [(HeaderName, &str); 5] = [
+const NOT_HERE: [(HeaderName, &str); 9] = [
     (header::CONTENT_TYPE, "write `content_type` beside `json`"),
+    (
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        "list the origins in `[cors] origins`, or in the setting `origins`",
+    ),
+    (
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        "remove it: pages of `[cors] origins` send credentials along",
+    ),
+    (
+        header::RETRY_AFTER,
+        "remove it: it stands wherever there is a time to wait, and `{retry_after}` shows that in a body",
+    ),
+    (header::ALLOW, "remove it: it has the methods of the path"),
     (header::CONTENT_LENGTH, "remove it"),
     (header::TRANSFER_ENCODING, "remove it"),
     (header::CONNECTION, "remove it"),
@@ -98,6 +114,8 @@ impl<'s> Loader<'s> {
                     .fault(key.span, format!("`{}` is no header with a text", key.text), hint));
             };
             if let Some((_, instead)) = NOT_HERE.into_iter().find(|(own, _)| *own == name) {
+                let is_type = name == header::CONTENT_TYPE && section.value("json").is_none();
+                let instead = if is_type { NO_JSON } else { instead };
                 let what = format!("the header `{name}` is written by the server");
                 return Err(self.source.fault(key.span, what, instead));
             }
@@ -121,9 +139,8 @@ impl<'s> Loader<'s> {
             return Ok(JSON.to_owned());
         };
         if section.value("json").is_none() {
-            let hint = "remove it: text is `text/plain; charset=utf-8`, and nothing is of no type";
             let what = "only an answer with `json` has a `content_type`";
-            return Err(self.source.fault(own.span, what, hint));
+            return Err(self.source.fault(own.span, what, NO_JSON));
         }
         let is_one = own.text.is_ascii() && own.text.contains('/') && HeaderValue::from_str(&own.text).is_ok();
         is_one.then_some(own.text).ok_or_else(|| {
