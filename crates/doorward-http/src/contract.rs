@@ -153,8 +153,8 @@ pub struct Route {
     pub fields: Vec<Arc<Field>>,
     /// Whether changing identifiers or the password takes the current password.
     pub reauthenticate: bool,
-    /// An answer for each outcome of the action.
-    pub answers: BTreeMap<OutcomeKind, Arc<Answer>>,
+    /// An answer for each outcome of the action, unless a switch replaces it: ask [`Route::answer`].
+    answers: BTreeMap<OutcomeKind, Arc<Answer>>,
     /// Contract-wide answers that this route words differently.
     pub wide: Vec<(Wide, Arc<Answer>)>,
     /// Answers that a switch replaces.
@@ -271,6 +271,14 @@ pub struct WideAnswers {
     pub named: Vec<(Wide, Arc<Answer>)>,
     /// The one that stands for all others.
     pub any: Option<Arc<Answer>>,
+}
+
+impl Contract {
+    /// Those of its switches that are on, by their own names. An operator names them as `contract.switch`.
+    pub fn switches_on(&self, on: &[String]) -> Vec<String> {
+        let of_this = |switch: &String| Some(switch.strip_prefix(&self.name)?.strip_prefix('.')?.to_owned());
+        on.iter().filter_map(of_this).collect()
+    }
 }
 
 impl Place {

@@ -35,7 +35,7 @@ pub(crate) fn document(mounts: &[&Arc<Mounted>]) -> Value {
                 let method = place.method.as_str().to_ascii_lowercase();
                 // Routes of one place are told apart by conditions that OpenAPI cannot say; the first stands there.
                 if operations.get(&method).is_none() {
-                    operations[method] = operation(contract, route, &security, &mut ids);
+                    operations[method] = operation(mounted, route, &security, &mut ids);
                 }
             }
         }
@@ -79,8 +79,8 @@ fn security(contract: &Contract, schemes: &mut Map<String, Value>) -> Vec<Value>
     alternatives
 }
 
-fn operation(contract: &Contract, route: &Route, security: &[Value], ids: &mut HashMap<String, usize>) -> Value {
-    let table = route.action.table();
+fn operation(mounted: &Mounted, route: &Route, security: &[Value], ids: &mut HashMap<String, usize>) -> Value {
+    let (contract, table) = (&mounted.contract, route.action.table());
     let mut id = format!("{}_{}", contract.name.replace('-', "_"), table.name);
     // An id has to be unique in the document, and an action can have several places.
     let uses = ids.entry(id.clone()).or_default();
@@ -92,7 +92,7 @@ fn operation(contract: &Contract, route: &Route, security: &[Value], ids: &mut H
         "operationId": id,
         "summary": table.about,
         "tags": [contract.name],
-        "responses": responses(route),
+        "responses": responses(route, &mounted.switches),
     });
     let parameters: Vec<Value> = route.fields.iter().filter_map(|field| parameter(field)).collect();
     if !parameters.is_empty() {
@@ -217,11 +217,11 @@ fn schema(field: &Field) -> Value {
     Value::Object(schema)
 }
 
-/// The responses by status. Outcomes of one status stand together.
-fn responses(route: &Route) -> Value {
+/// The responses by status while these switches are on. Outcomes of one status stand together.
+fn responses(route: &Route, switches: &[String]) -> Value {
     let mut by_status: BTreeMap<u16, (Vec<&str>, Option<&Answer>)> = BTreeMap::new();
     for outcome in route.action.table().outcomes {
-        let Some(answer) = route.answers.get(&outcome.kind) else {
+        let Some(answer) = route.answer(outcome.kind, switches) else {
             continue;
         };
         let status = answer.status.unwrap_or(StatusCode::OK).as_u16();

@@ -58,7 +58,7 @@ pub(crate) fn text(address: SocketAddr, config: &Config, mounts: &[Mount]) -> St
     let metrics = if config.metrics { "  /metrics" } else { "" };
     let _ = writeln!(text, "\n  /docs  /.well-known/jwks.json  /healthz  /readyz{metrics}");
     let base = format!("http://{}", reachable(address));
-    if let Some((what, lines)) = demonstration(&base, mounts) {
+    if let Some((what, lines)) = demonstration(&base, mounts, &config.switches) {
         let _ = writeln!(text, "\nTry it ({what}):\n\n{}", lines.join("\n"));
     }
     text
@@ -93,12 +93,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// What is shown, and the lines that show it, for the mount that can show most with the shortest paths.
-fn demonstration(base: &str, mounts: &[Mount]) -> Option<(String, Vec<String>)> {
+fn demonstration(base: &str, mounts: &[Mount], switches: &[String]) -> Option<(String, Vec<String>)> {
     let all = mounts.iter().map(|mount| {
         let url = format!("{base}{}", mount.prefix);
+        let on = mount.contract.switches_on(switches);
         let lines = SHOWN
             .iter()
-            .filter_map(|(action, what)| Some((*what, line(&url, &mount.contract, *action)?)));
+            .filter_map(|(action, what)| Some((*what, line(&url, &mount.contract, &on, *action)?)));
         (mount, lines.collect::<Vec<_>>())
     });
     // `min_by_key` keeps the first of equals.
@@ -108,7 +109,7 @@ fn demonstration(base: &str, mounts: &[Mount]) -> Option<(String, Vec<String>)> 
 }
 
 /// A command that runs the action by a contract; `None` if the contract has no simple route for it.
-fn line(url: &str, contract: &Contract, action: Action) -> Option<String> {
+fn line(url: &str, contract: &Contract, switches: &[String], action: Action) -> Option<String> {
     let (route, place) = contract.routes.iter().find_map(|route| {
         let simple = |place: &&Place| !place.alias && !place.path.contains('{');
         let place = route.places.iter().find(simple)?;
@@ -129,8 +130,7 @@ fn line(url: &str, contract: &Contract, action: Action) -> Option<String> {
         return Some(format!("curl -sS -w '\\n'{method} {target}{token}{data}"));
     }
     let in_body = route
-        .answers
-        .get(&OutcomeKind::Ok)
+        .answer(OutcomeKind::Ok, switches)
         .is_some_and(|answer| match &answer.body {
             Body::Json(_, template) | Body::Text(template) => template.shows(&|hole| *hole == Hole::Token),
             Body::Empty => false,
@@ -263,8 +263,52 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use doorward_http::contract;
+
     use super::*;
     use crate::mounts::mounts;
+
+    const WITH_A_SWITCH: &str = r#"
+[contract]
+name = "mine"
+
+[token]
+lifetime = "1h"
+from     = ["cookie:token"]
+claims   = '{}'
+
+[cookie.token]
+
+[switch.cookie_only]
+about = "The token stands in the cookie alone."
+
+[field.email]
+is    = "email"
+rules = [{ filled = true, else = "no e-mail address" }]
+
+[field.password]
+is    = "password"
+rules = [{ filled = true, else = "no password" }]
+
+[answer]
+any = {}
+no  = { status = 400 }
+
+[[route]]
+on              = "POST /login"
+action          = "login"
+fields          = ["email", "password"]
+ok              = { status = 200, json = '{"token": "{token}"}' }
+unknown_account = "no"
+wrong_password  = "no"
+disabled        = "no"
+invalid         = "no"
+
+[route.with.cookie_only]
+ok = { status = 204, set_cookies = ["token"] }
+"#;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -292,10 +336,30 @@ mod tests {
     #[test]
     fn every_built_in_contract_can_show_itself() {
         for mount in mounts(&[]).unwrap() {
-            let (what, lines) = demonstration("http://localhost", std::slice::from_ref(&mount)).unwrap();
+            let (what, lines) = demonstration("http://localhost", std::slice::from_ref(&mount), &[]).unwrap();
             assert!(what.starts_with("register, log in"), "{}: {what}", mount.contract.name);
             assert_eq!(what.split(", ").count(), lines.len());
         }
+    }
+
+    #[test]
+    fn a_token_is_looked_for_where_the_switches_put_it() {
+        let mount = Mount {
+            contract: Arc::new(contract::parse("mine.toml", WITH_A_SWITCH).unwrap()),
+            prefix: String::new(),
+        };
+        let login = |switches: &[&str]| {
+            let config = Config {
+                switches: switches.iter().map(|switch| (*switch).to_owned()).collect(),
+                ..Config::default()
+            };
+            let text = text(address("127.0.0.1:80"), &config, std::slice::from_ref(&mount));
+            let line = text.lines().find(|line| line.starts_with("TOKEN=$(curl"));
+            line.unwrap_or_else(|| panic!("{text}")).to_owned()
+        };
+        assert!(!login(&[]).contains(" -i "), "the body has it");
+        assert!(!login(&["other.cookie_only"]).contains(" -i "), "the body has it");
+        assert!(login(&["mine.cookie_only"]).contains(" -i "), "the headers have it");
     }
 
     #[test]

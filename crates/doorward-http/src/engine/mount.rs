@@ -29,7 +29,7 @@ pub(crate) struct Mounted {
     pub(super) grant: Grant,
     pub(crate) origins: Origins,
     /// The switches that are on.
-    pub(super) switches: Vec<String>,
+    pub(crate) switches: Vec<String>,
 }
 
 impl Mounted {
@@ -47,13 +47,9 @@ impl Mounted {
                 serde_json::from_str(&claims.token.claims.rendered(&filling)).unwrap_or_default()
             }),
         };
-        let on = settings
-            .switches
-            .iter()
-            .filter_map(|switch| switch.strip_prefix(&format!("{}.", contract.name)));
         Ok(Self {
             origins: Origins::new(contract.origins.iter().chain(&settings.origins))?,
-            switches: on.map(str::to_owned).collect(),
+            switches: contract.switches_on(&settings.switches),
             contract,
             prefix,
             realm,

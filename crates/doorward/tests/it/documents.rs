@@ -55,51 +55,65 @@ fn every_route_of_every_contract_is_in_its_document() {
     }
 }
 
+/// Holds a document against what OpenAPI asks for.
+fn check(document: &Value, prefix: &str) {
+    for member in ["title", "version"] {
+        assert!(document["info"][member].is_string(), "{prefix}: info.{member}");
+    }
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    let mut ids = BTreeSet::new();
+    for (method, path, operation) in operations(document) {
+        let place = format!("{method} {path}");
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(ids.insert(id.clone()), "{place}: the operationId {id} comes twice");
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(!responses.is_empty(), "{place}");
+        for (status, response) in responses {
+            assert!(status.len() == 3 && status.parse::<u16>().is_ok(), "{place}: {status}");
+            assert!(
+                response["description"].is_string(),
+                "{place} {status}: every response has a description"
+            );
+        }
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        for variable in path.split('/').filter_map(|segment| segment.strip_prefix('{')) {
+            let name = variable.trim_end_matches('}');
+            let declared = parameters.iter().filter(|parameter| {
+                parameter["name"] == name && parameter["in"] == "path" && parameter["required"] == true
+            });
+            assert_eq!(declared.count(), 1, "{place}: {name}");
+        }
+        for alternative in operation["security"].as_array().into_iter().flatten() {
+            let known = alternative
+                .as_object()
+                .unwrap()
+                .keys()
+                .all(|name| schemes.contains_key(name));
+            assert!(known, "{place}: {alternative}");
+        }
+    }
+}
+
 #[test]
 fn a_document_is_what_openapi_asks_for() {
     let server = Setup::new().start();
-    for prefix in builtin::ALL
-        .iter()
-        .map(|(name, _)| format!("/{name}"))
-        .chain([String::new()])
-    {
-        let document = document(&server, &prefix);
-        for member in ["title", "version"] {
-            assert!(document["info"][member].is_string(), "{prefix}: info.{member}");
-        }
-        let schemes = document["components"]["securitySchemes"].as_object().unwrap();
-        let mut ids = BTreeSet::new();
-        for (method, path, operation) in operations(&document) {
-            let place = format!("{method} {path}");
-            let id = operation["operationId"].as_str().unwrap().to_owned();
-            assert!(ids.insert(id.clone()), "{place}: the operationId {id} comes twice");
-            let responses = operation["responses"].as_object().unwrap();
-            assert!(!responses.is_empty(), "{place}");
-            for (status, response) in responses {
-                assert!(status.len() == 3 && status.parse::<u16>().is_ok(), "{place}: {status}");
-                assert!(
-                    response["description"].is_string(),
-                    "{place} {status}: every response has a description"
-                );
-            }
-            for variable in path.split('/').filter_map(|segment| segment.strip_prefix('{')) {
-                let name = variable.trim_end_matches('}');
-                let parameters = operation["parameters"].as_array().unwrap();
-                let is_declared = |parameter: &Value| {
-                    parameter["name"] == name && parameter["in"] == "path" && parameter["required"] == true
-                };
-                assert!(parameters.iter().any(is_declared), "{place}: {name}");
-            }
-            for alternative in operation["security"].as_array().into_iter().flatten() {
-                let known = alternative
-                    .as_object()
-                    .unwrap()
-                    .keys()
-                    .all(|name| schemes.contains_key(name));
-                assert!(known, "{place}: {alternative}");
-            }
-        }
+    for (name, _) in builtin::ALL {
+        let prefix = format!("/{name}");
+        check(&document(&server, &prefix), &prefix);
     }
+    check(&document(&server, ""), "/");
+}
+
+#[test]
+fn a_document_has_the_answers_of_switches_that_are_on() {
+    let responses = |setup: Setup| {
+        let logout = &document(&setup.start(), "/auth-cookie")["paths"]["/auth-cookie/auth/logout"]["delete"];
+        let responses = logout["responses"].as_object().unwrap();
+        responses.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(responses(Setup::new()), ["200"]);
+    let switched = Setup::new().setting("switches", "auth-cookie.logout_needs_token");
+    assert_eq!(responses(switched), ["200", "401"]);
 }
 
 #[test]
