@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use doorward_core::action::Input;
 use serde_json::{Map, Value, json};
 
-use crate::contract::{Answer, Body, Condition, Contract, Field, Location, Route, TokenSource};
+use crate::contract::{Answer, Body, Condition, Contract, Field, Location, Place, Route, TokenSource};
 use crate::engine::{Mounted, full_path};
 
 /// The document of the contracts that are mounted under one prefix.
@@ -35,7 +35,7 @@ pub(crate) fn document(mounts: &[&Arc<Mounted>]) -> Value {
                 let method = place.method.as_str().to_ascii_lowercase();
                 // Routes of one place are told apart by conditions that OpenAPI cannot say; the first stands there.
                 if operations.get(&method).is_none() {
-                    operations[method] = operation(mounted, route, &security, &mut ids);
+                    operations[method] = operation(mounted, (route, place), &security, &mut ids);
                 }
             }
         }
@@ -79,7 +79,12 @@ fn security(contract: &Contract, schemes: &mut Map<String, Value>) -> Vec<Value>
     alternatives
 }
 
-fn operation(mounted: &Mounted, route: &Route, security: &[Value], ids: &mut HashMap<String, usize>) -> Value {
+fn operation(
+    mounted: &Mounted,
+    (route, place): (&Route, &Place),
+    security: &[Value],
+    ids: &mut HashMap<String, usize>,
+) -> Value {
     let (contract, table) = (&mounted.contract, route.action.table());
     let mut id = format!("{}_{}", contract.name.replace('-', "_"), table.name);
     // An id has to be unique in the document, and an action can have several places.
@@ -94,7 +99,7 @@ fn operation(mounted: &Mounted, route: &Route, security: &[Value], ids: &mut Has
         "tags": [contract.name],
         "responses": responses(route, &mounted.switches),
     });
-    let parameters: Vec<Value> = route.fields.iter().filter_map(|field| parameter(field)).collect();
+    let parameters = parameters(route, place);
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
@@ -105,6 +110,19 @@ fn operation(mounted: &Mounted, route: &Route, security: &[Value], ids: &mut Has
         operation["security"] = security.into();
     }
     operation
+}
+
+/// What stands in the query, the headers and the path, where each variable has to be said, also one that nobody reads.
+fn parameters(route: &Route, place: &Place) -> Vec<Value> {
+    let mut parameters: Vec<Value> = route.fields.iter().filter_map(|field| parameter(field)).collect();
+    let read = |name: &str| {
+        let mut fields = route.fields.iter();
+        fields.any(|field| matches!(&field.at, Location::Path(variable) if variable == name))
+    };
+    let unread = place.variables().filter(|name| !read(name));
+    parameters
+        .extend(unread.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})));
+    parameters
 }
 
 fn parameter(field: &Field) -> Option<Value> {

@@ -90,6 +90,7 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("min = 6", "mim = 6", "mine.toml:18:", "a rule takes no `mim`", "did you mean `min`?"),
     ("on              = \"POST /login\"", "on = \"POST login\"", "mine.toml:28:6", "`login` is no path", "POST /users/login"),
     ("on              = \"POST /login\"", "on = \"POST /a/../login\"", "mine.toml:28:6", "`/a/../login` is no path", "POST /users/login"),
+    ("on              = \"POST /login\"", "on = \"POST /of/{id}/logins/{id}\"", "mine.toml:28:6", "`/of/{id}/logins/{id}` has two variables `id`", "call one of them something else"),
     ("on              = \"POST /login\"", "on = \"BREW /login\"", "mine.toml:28:6", "cannot answer the method `BREW`", "DELETE"),
     ("status = 400,", "", "mine.toml:35:19", "the answer to `invalid` has no status", "add `status"),
     ("status = 400,", "status = 99,", "mine.toml:35:", "a number from 200 to 599", "status"),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::http::Request;
 use crate::server::{Server, Setup};
+use crate::transcript::ROOT;
 
 /// What a browser of this kind is called, on one system or another.
 const BROWSERS: [&str; 4] = [
@@ -102,6 +103,10 @@ fn a_document_is_what_openapi_asks_for() {
         check(&document(&server, &prefix), &prefix);
     }
     check(&document(&server, ""), "/");
+    // One with a path that has a variable which no field reads.
+    let corners = format!("{ROOT}/crates/doorward/tests/it/contracts/corners.toml");
+    let server = Setup::new().arguments(["--contract", &corners]).start();
+    check(&document(&server, "/c"), "/c");
 }
 
 #[test]

@@ -123,6 +123,14 @@ fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
     if !path.starts_with('/') || (path != "/" && !segments_are_plain(path)) {
         return Err(fault(format!("`{path}` is no path")));
     }
+    // A field has the value of one, and nobody could say of which.
+    let variables = || path.split('/').filter_map(variable);
+    let is_second = |(at, name): &(usize, &str)| variables().take(*at).any(|before| before == *name);
+    if let Some((_, twice)) = variables().enumerate().find(is_second) {
+        let what = format!("`{path}` has two variables `{twice}`");
+        let hint = "call one of them something else";
+        return Err(loader.source.fault(text.span.clone(), what, hint));
+    }
     Ok(Place {
         method,
         path: path.to_owned(),
