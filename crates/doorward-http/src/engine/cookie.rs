@@ -63,7 +63,15 @@ pub(super) fn is_over_tls(setting: SecureCookies, headers: &HeaderMap) -> bool {
         || text(headers, X_FORWARDED_PROTO)
             .split(',')
             .any(|proto| proto.trim().eq_ignore_ascii_case("https"))
-        || text(headers, FORWARDED).to_ascii_lowercase().contains("proto=https")
+        || text(headers, FORWARDED).split([',', ';']).any(is_proto_https)
+}
+
+/// Whether a pair of `Forwarded` is `proto=https`, in quotes or without (RFC 7239 section 4).
+fn is_proto_https(pair: &str) -> bool {
+    pair.split_once('=').is_some_and(|(name, value)| {
+        let value = value.trim().trim_matches('"');
+        name.trim().eq_ignore_ascii_case("proto") && value.eq_ignore_ascii_case("https")
+    })
 }
 
 /// Whether cookies for this request have to be `Secure`.
@@ -131,10 +139,28 @@ mod tests {
         }
         assert!(is_secure(&[]), "no host");
         assert!(is_secure(&[("host", "localhost"), ("x-forwarded-proto", "https")]));
-        assert!(is_secure(&[
-            ("host", "localhost"),
-            ("forwarded", "for=1.2.3.4;proto=HTTPS")
-        ]));
+        for forwarded in [
+            "for=1.2.3.4;proto=HTTPS",
+            "for=1.2.3.4;proto=\"https\"",
+            "For=\"[2001:db8::1]:80\";Proto=\"HTTPS\";by=_x",
+            "for=1.2.3.4;proto=http, for=10.0.0.1; proto=https",
+        ] {
+            assert!(
+                is_secure(&[("host", "localhost"), ("forwarded", forwarded)]),
+                "{forwarded}"
+            );
+        }
+        for forwarded in [
+            "for=1.2.3.4;proto=http",
+            "for=_proto;proto=\"http\"",
+            "https",
+            "by=https",
+        ] {
+            assert!(
+                !is_secure(&[("host", "localhost"), ("forwarded", forwarded)]),
+                "{forwarded}"
+            );
+        }
     }
 
     #[test]

@@ -142,6 +142,26 @@ fn the_cookies_of_every_contract_count_as_they_count_there() {
 }
 
 #[test]
+fn a_page_without_tls_is_of_another_site_where_there_is_tls() {
+    let (server, token) = start();
+    let from = |origin: &str, (name, value): (&str, &str)| {
+        let ask = Request::get("/v1/verify").header("Cookie", &format!("token={token}"));
+        let ask = ask.header("X-Forwarded-Method", "POST").header("Origin", origin);
+        ask.header(name, value).send(server.address).status
+    };
+    let without = ("X-Forwarded-Proto", "http");
+    assert_eq!(from("http://127.0.0.1", without), 200, "nobody speaks TLS");
+    for over_tls in [
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", "for=192.0.2.1;proto=https"),
+        ("Forwarded", "for=192.0.2.1;proto=\"https\""),
+    ] {
+        assert_eq!(from("http://127.0.0.1", over_tls), 401, "{over_tls:?}");
+        assert_eq!(from("https://127.0.0.1", over_tls), 200, "{over_tls:?}");
+    }
+}
+
+#[test]
 fn what_a_proxy_says_is_believed_from_proxies_only() {
     let server = Setup::new().setting("sign_in", SIGN_IN).start();
     let token = register(&server, "ann");
