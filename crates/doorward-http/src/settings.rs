@@ -51,11 +51,11 @@ pub struct Settings {
     /// Origins whose pages may read answers, for every contract; `loopback` stands for every origin on a
     /// loopback name.
     pub origins: Vec<String>,
-    /// Addresses or networks (CIDR) of proxies whose `X-Forwarded-…` are believed.
+    /// Addresses or networks (CIDR) of proxies that are believed about the requests that they pass on.
     pub trusted_proxies: Vec<String>,
     /// The sign-in pages that a proxy may have a browser sent to.
     pub sign_in: Vec<String>,
-    /// Whether cookies are `Secure`.
+    /// Whether cookies are `Secure`, and with `Always` that browsers speak TLS.
     pub secure_cookies: SecureCookies,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,

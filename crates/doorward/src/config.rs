@@ -46,7 +46,7 @@ pub struct Config {
     pub contracts: Vec<Placement>,
     /// The origins whose pages may read answers; the word `loopback` stands for every origin on this machine.
     pub origins: Vec<String>,
-    /// Addresses or CIDR networks whose `X-Forwarded-…` headers are believed.
+    /// Addresses or CIDR networks of proxies that are believed about the requests that they pass on.
     pub trusted_proxies: Vec<String>,
     /// The sign-in pages that a proxy may have a browser sent to, by `/v1/verify?sign_in=…`.
     pub sign_in: Vec<String>,

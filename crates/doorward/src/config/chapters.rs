@@ -58,9 +58,10 @@ pub(super) const SERVING: &[Setting] = &[
             at: |config| &mut config.trusted_proxies,
             of: "addresses or CIDR networks",
         },
-        about: "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and what they say at \
-                `/v1/verify` of the request that they ask about. Without them, all clients behind a proxy share one \
-                address and its limits.",
+        about: "The proxies whose `X-Forwarded-For` is believed, and what they say at `/v1/verify` of the request that \
+                they ask about. Without them, all clients behind a proxy share one address and its limits. That browsers \
+                speak TLS (`X-Forwarded-Proto: https`, or `proto=https` in `Forwarded`) is believed from whoever sends \
+                it: it only ever takes rights away.",
     },
     Setting {
         name: "sign_in",
@@ -90,7 +91,9 @@ pub(super) const SERVING: &[Setting] = &[
             },
         },
         about: "Whether cookies are `Secure`. `auto`: always, except when a request names a loopback host and \
-                nothing says that it came over TLS.",
+                nothing says that it came over TLS. `always` also says that browsers speak TLS: a page of the same \
+                host without it (`http://…`) is then one of another site, and cookies that come from there do not \
+                count where something is changed.",
     },
     Setting {
         name: "switches",
