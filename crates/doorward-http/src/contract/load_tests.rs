@@ -3,7 +3,7 @@
 use super::super::builtin;
 use super::*;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 [contract]
 name = "mine"
 
@@ -40,7 +40,7 @@ disabled        = "refused"
 invalid         = { status = 400, json = '{"message": "{fault.message}"}' }
 "#;
 
-fn complaint(text: &str) -> String {
+pub(super) fn complaint(text: &str) -> String {
     parse("mine.toml", text).expect_err("it should not load").to_string()
 }
 
@@ -260,65 +260,4 @@ fn whatever_is_told_of_a_token_needs_one() {
         let contract = parse("mine.toml", &text).unwrap_or_else(|e| panic!("{e}"));
         assert!(contract.routes[1].wants_token(&[]), "{shown}");
     }
-}
-
-#[test]
-fn two_routes_cannot_be_one() {
-    let route = GOOD.split_once("[[route]]").map(|(_, route)| route).unwrap_or_default();
-    let told = complaint(&format!("{GOOD}\n[[route]]{route}"));
-    assert!(told.contains("two routes are `POST /login`"), "{told}");
-    let named = |name: &str| {
-        format!(
-            "[[route]]{}",
-            route.replace("POST /login", &format!("POST /of/{{{name}}}/login"))
-        )
-    };
-    let told = complaint(&format!("{GOOD}\n{}\n{}", named("whom"), named("whose")));
-    assert!(told.contains("two routes are `POST /of/{whose}/login`"), "{told}");
-    let twice = GOOD.replace("\"POST /login\"", "[\"POST /of/{whom}\", \"POST /of/{whose}\"]");
-    let told = complaint(&twice);
-    assert!(told.contains("two routes are `POST /of/{whose}`"), "{told}");
-    let apart = format!("{GOOD}\n[[route]]{route}when = {{ \"query:v\" = \"2\" }}\n");
-    assert!(parse("mine.toml", &apart).is_ok());
-}
-
-#[test]
-fn a_field_is_the_same_as_another_by_its_name() {
-    let again =
-        "[field.again]\nis = \"none\"\nrules = [{ present = true, same_as = \"OTHER\", else = \"not the same\" }]\n";
-    let text = GOOD.replace(
-        "is    = \"password\"",
-        "is = \"password\"\nat = \"deep.secret\"\nlabel = \"the password\"",
-    );
-    let text = text.replace("\"email\", \"password\"]", "\"email\", \"password\", \"again\"]");
-    let with = |other: &str| text.replace("[shape]", &format!("{}\n[shape]", again.replace("OTHER", other)));
-    parse("mine.toml", &with("password")).unwrap_or_else(|e| panic!("{e}"));
-    for other in ["the password", "deep.secret", "email_again"] {
-        let told = complaint(&with(other));
-        assert!(
-            told.contains(&format!("`same_as` names `{other}`, which this route does not read")),
-            "{told}"
-        );
-    }
-}
-
-#[test]
-fn a_variable_that_is_read_is_in_every_path() {
-    let by_path = GOOD.replace("is    = \"email\"", "is = \"email\"\nat = \"path:whom\"");
-    let at = |places: &str| by_path.replace("\"POST /login\"", places);
-    for places in [
-        "\"POST /login\"",
-        "\"POST /login/{who}\"",
-        "[\"POST /login/{whom}\", \"POST /login\"]",
-        "\"POST /login/{whom}\"\nalias = \"POST /whom\"",
-    ] {
-        let told = complaint(&at(places));
-        assert!(told.contains("`email` is `{whom}` of the path, and `"), "{told}");
-        assert!(told.contains("write `{whom}` into every path"), "{told}");
-    }
-    let good = at("[\"POST /login/{whom}\", \"POST /{realm}/{whom}\"]");
-    parse("mine.toml", &good).unwrap_or_else(|e| panic!("{e}"));
-    let condition = format!("{GOOD}when = {{ \"path:do\" = \"renew\" }}\n");
-    let told = complaint(&condition);
-    assert!(told.contains("`path:do` is `{do}` of the path"), "{told}");
 }

@@ -222,19 +222,36 @@ fn fields<'s>(loader: &Loader<'s>, section: &Section<'s>, action: Action, places
     {
         return Err(needs(loader, section, action, &one_of));
     }
-    for rule in fields.iter().flat_map(|field| &field.rules) {
-        for condition in &rule.conditions {
-            if let Condition::SameAs(other) = condition
-                && !fields.iter().any(|field| field.name == *other)
-            {
-                let what = format!("`same_as` names `{other}`, which this route does not read");
-                return Err(loader
-                    .source
-                    .fault(section.span.clone(), what, "add the field to `fields`"));
-            }
-        }
-    }
+    same_as_others(loader, section, &fields)?;
     Ok(fields)
+}
+
+/// What a value is compared with is read by the same route.
+fn same_as_others(loader: &Loader<'_>, section: &Section<'_>, fields: &[Arc<Field>]) -> Result<()> {
+    let conditions = fields
+        .iter()
+        .flat_map(|field| &field.rules)
+        .flat_map(|rule| &rule.conditions);
+    let others = conditions.filter_map(|condition| match condition {
+        Condition::SameAs(other) => Some(other),
+        _ => None,
+    });
+    for other in others {
+        if fields.iter().any(|field| field.name == *other) {
+            continue;
+        }
+        let mut declared = loader.fields.values().map(|(_, field)| field);
+        let hint = if loader.fields.contains_key(other) {
+            "add the field to `fields`".to_owned()
+        } else if let Some(labelled) = declared.find(|field| field.label == *other) {
+            format!("it is called `{}` in this file", labelled.name)
+        } else {
+            did_you_mean(other, loader.fields.keys().map(String::as_str))
+        };
+        let what = format!("`same_as` names `{other}`, which this route does not read");
+        return Err(loader.source.fault(section.span.clone(), what, hint));
+    }
+    Ok(())
 }
 
 /// Whether a request without this field is refused.
@@ -329,3 +346,7 @@ fn switched<'s>(
 
 /// A contract-wide answer that no switch or route changes has a row in the list; nothing else is wide.
 const _: () = assert!(WIDE.len() == Wide::Internal as usize + 1);
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;
