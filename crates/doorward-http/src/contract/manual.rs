@@ -110,7 +110,8 @@ fn holes(page: &mut String) {
 fn wide(page: &mut String) {
     page.push_str(
         "\n## Contract-wide answers\n\nIn `[answer]`, or in a route that says it differently, but for `not_found` \
-         and `method_not_allowed`, which have no route. `any` stands for all that are not named.\n\n| answer | status, unless said | `{reason}` |\n| --- | --- | --- |\n",
+         and `method_not_allowed`, which have no route, and for those about the body where none is read. `any` stands \
+         for all that are not named.\n\n| answer | status, unless said | `{reason}` |\n| --- | --- | --- |\n",
     );
     for (wide, name, status, reason) in WIDE {
         let stand_in = wide

@@ -138,6 +138,20 @@ impl Wide {
         !matches!(self, Self::NotFound | Self::MethodNotAllowed)
     }
 
+    /// Whether it comes of reading a body.
+    pub fn is_of_body(self) -> bool {
+        matches!(
+            self,
+            Self::Malformed
+                | Self::EmptyBody
+                | Self::NotObject
+                | Self::MediaType
+                | Self::TooLarge
+                | Self::Timeout
+                | Self::Forbidden
+        )
+    }
+
     /// The answer that stands in where a contract has none of its own for this kind.
     pub fn stand_in(self) -> Option<Self> {
         match self {

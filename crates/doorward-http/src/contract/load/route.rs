@@ -42,8 +42,7 @@ pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Rou
             let mut others = alike
                 .flat_map(|other| &other.places)
                 .chain(route.places.iter().take(index));
-            let path = numbered(&place.path);
-            if others.any(|other| other.method == place.method && numbered(&other.path) == path) {
+            if others.any(|other| is_one_place(other, place)) {
                 let what = format!("two routes are `{} {}`", place.method, place.path);
                 return Err(loader
                     .source
@@ -52,7 +51,47 @@ pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Rou
         }
         routes.push(route);
     }
+    for (item, route) in items.iter().zip(&routes) {
+        are_heard(loader, item, route, &routes)?;
+    }
     Ok(routes)
+}
+
+/// Refuses contract-wide answers that a route says differently and that no request gets. The body is read for all routes
+/// of a place, and the first of them may be the one that words what is wrong with it.
+fn are_heard<'s>(loader: &Loader<'s>, item: &'s Spanned<DeValue<'s>>, route: &Route, routes: &[Route]) -> Result<()> {
+    let shares_place = |other: &&Route| {
+        let mut places = other.places.iter();
+        places.any(|place| route.places.iter().any(|own| is_one_place(own, place)))
+    };
+    let mut sharing = routes.iter().filter(shares_place);
+    let is_read = sharing.any(Route::reads_body);
+    for (wide, _) in &route.wide {
+        let name = wide.row().1;
+        let (why, hint) = match wide {
+            _ if wide.is_of_body() && !is_read => (
+                "this route reads no body",
+                "remove it, or name a field of the body in `fields`".to_owned(),
+            ),
+            // Without it such a body is taken for one without members.
+            Wide::NotObject if !loader.answers.contains_key(name) => (
+                "the contract has none",
+                format!("add `{name} = {{ … }}` to [answer], or remove it here"),
+            ),
+            _ => continue,
+        };
+        let keys = Section::of(loader.source, "this route", item)?.entries();
+        let key = keys.into_iter().map(|(key, _)| key).find(|key| key.text == name);
+        let span = key.map_or_else(|| item.span(), |key| key.span);
+        let what = format!("no request gets the answer `{name}`: {why}");
+        return Err(loader.source.fault(span, what, hint));
+    }
+    Ok(())
+}
+
+/// Whether requests for one are requests for the other.
+fn is_one_place(one: &Place, other: &Place) -> bool {
+    one.method == other.method && numbered(&one.path) == numbered(&other.path)
 }
 
 fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)> {

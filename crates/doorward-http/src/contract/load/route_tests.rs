@@ -72,3 +72,57 @@ fn a_variable_that_is_read_is_in_every_path() {
     let told = complaint(&condition);
     assert!(told.contains("`path:do` is `{do}` of the path"), "{told}");
 }
+
+/// The good file with one more route.
+fn with_route(route: &str) -> String {
+    format!("{GOOD}\n[[route]]\n{route}\nno_token = \"refused\"\nbad_token = \"refused\"\n")
+}
+
+#[test]
+fn an_answer_that_no_request_gets_is_refused() {
+    let logout = "on = \"POST /out\"\naction = \"logout\"\nok = \"refused\"";
+    for name in [
+        "malformed",
+        "empty_body",
+        "not_object",
+        "media_type",
+        "too_large",
+        "timeout",
+        "forbidden",
+    ] {
+        let told = complaint(&with_route(&format!("{logout}\n{name} = {{ status = 400 }}")));
+        assert!(
+            told.contains(&format!(
+                "no request gets the answer `{name}`: this route reads no body"
+            )),
+            "{told}"
+        );
+        assert!(told.contains("mine.toml:41:1") && told.contains("hint: "), "{told}");
+    }
+    let unavailable = with_route(&format!("{logout}\nunavailable = {{ status = 503 }}"));
+    parse("mine.toml", &unavailable).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn whoever_shares_a_place_with_one_that_reads_the_body_can_be_refused_for_it() {
+    let renew = |on: &str| {
+        let route = format!(
+            "on = \"{on}\"\nwhen = {{ \"query:do\" = \"renew\" }}\naction = \"renew\"\nok = \"refused\"\ngone = \"refused\"\n\
+             malformed = {{ status = 400 }}"
+        );
+        with_route(&route)
+    };
+    parse("mine.toml", &renew("POST /login")).unwrap_or_else(|e| panic!("{e}"));
+    let told = complaint(&renew("PUT /login"));
+    assert!(told.contains("no request gets the answer `malformed`"), "{told}");
+}
+
+#[test]
+fn without_an_answer_of_the_contract_a_body_that_is_no_object_has_no_members() {
+    let own = GOOD.replace("disabled        =", "not_object = { status = 400 }\ndisabled =");
+    let told = complaint(&own);
+    assert!(told.contains("no request gets the answer `not_object`"), "{told}");
+    assert!(told.contains("hint: add `not_object = { … }` to [answer]"), "{told}");
+    let both = own.replace("[answer]", "[answer]\nnot_object = { status = 400 }");
+    parse("mine.toml", &both).unwrap_or_else(|e| panic!("{e}"));
+}
