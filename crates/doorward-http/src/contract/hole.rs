@@ -176,6 +176,8 @@ pub struct Scope {
     groups: Vec<Group>,
     /// Whether `{sessions}` stands for something.
     pub sessions: bool,
+    /// Whether holes of a refresh token would have something to show if the contract had such tokens.
+    pub lacks_refresh: bool,
 }
 
 impl Scope {
@@ -184,8 +186,17 @@ impl Scope {
         let groups = groups.iter().copied().chain([Group::Request]).collect();
         Self {
             groups,
-            sessions: false,
+            ..Self::default()
         }
+    }
+
+    /// The same with a new refresh token, where a contract has them.
+    pub fn with_refresh(mut self, has_refresh: bool) -> Self {
+        if has_refresh {
+            self.groups.push(Group::Refresh);
+        }
+        self.lacks_refresh = !has_refresh;
+        self
     }
 
     /// What an outcome's answer can show.
@@ -197,9 +208,7 @@ impl Scope {
                 Carries::NewAccessToken | Carries::PresentedToken => scope.groups.push(Group::Token),
                 Carries::NewToken => {
                     scope.groups.push(Group::Token);
-                    if has_refresh {
-                        scope.groups.push(Group::Refresh);
-                    }
+                    scope = scope.with_refresh(has_refresh);
                 }
                 Carries::Sessions => scope.sessions = true,
                 Carries::Faults => scope.groups.push(Group::Fault),

@@ -261,3 +261,20 @@ fn whatever_is_told_of_a_token_needs_one() {
         assert!(contract.routes[1].wants_token(&[]), "{shown}");
     }
 }
+
+#[test]
+fn what_is_of_refresh_tokens_needs_their_rules() {
+    let cookie = GOOD.replace(
+        "[cookie.token]",
+        "[cookie.again]\nvalue = \"{refresh_token}\"\n[cookie.token]",
+    );
+    for text in [
+        cookie.replace("[\"token\"]", "[\"token\", \"again\"]"),
+        cookie.replace("{refresh_token}", "{request.id|refresh_token.expires_in}"),
+        GOOD.replace("\"user\": \"{user}\"", "\"again\": \"{refresh_token}\""),
+    ] {
+        let told = complaint(&text);
+        assert!(told.contains("has nothing to show here"), "{told}");
+        assert!(told.contains("hint: add `[token.refresh]` with"), "{told}");
+    }
+}

@@ -14,6 +14,9 @@ use super::hole::{self, Group, Hole, Scope};
 /// How deep shapes may name shapes.
 const MAX_SHAPES: usize = 8;
 
+/// What a contract without refresh tokens needs to have some.
+pub(super) const ADD_REFRESH: &str = "add `[token.refresh]` with `idle`, `lifetime` and `grace`";
+
 /// A compiled template.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
@@ -218,9 +221,12 @@ impl Compiler<'_> {
         }
         match hole::named(name) {
             Some((hole, group)) if self.scope.has(group) => Ok(hole),
-            Some(_) => {
-                let here: Vec<&str> = self.scope.names().collect();
+            Some((_, group)) => {
                 let what = format!("the hole `{{{name}}}` has nothing to show here");
+                if group == Group::Refresh && self.scope.lacks_refresh {
+                    return Err(fault(name, what, ADD_REFRESH.to_owned()));
+                }
+                let here: Vec<&str> = self.scope.names().collect();
                 Err(fault(name, what, format!("here there are: {}", here.join(", "))))
             }
             None => {

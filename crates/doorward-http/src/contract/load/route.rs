@@ -11,6 +11,7 @@ use toml::de::DeValue;
 
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Text};
+use super::super::template::ADD_REFRESH;
 use super::super::wide::{WIDE, Wide};
 use super::super::{Answer, Condition, Field, Location, Place, Route, is_segment, numbered, variable};
 use super::{Loader, field};
@@ -135,10 +136,11 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
         wide,
     };
     if action == Action::Refresh && !loader.has_refresh {
-        let hint = "add `[token.refresh]` with `idle`, `lifetime` and `grace`";
-        return Err(loader
-            .source
-            .fault(named.span, "this contract has no refresh tokens to refresh", hint));
+        return Err(loader.source.fault(
+            named.span,
+            "this contract has no refresh tokens to refresh",
+            ADD_REFRESH,
+        ));
     }
     Ok((route, on))
 }

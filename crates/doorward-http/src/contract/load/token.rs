@@ -132,7 +132,9 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
             }
         },
     };
-    let scope = Scope::of(&COOKIES_HOLD.map(|(group, _)| group));
+    let held = COOKIES_HOLD.map(|(group, _)| group).into_iter();
+    let always: Vec<Group> = held.filter(|group| *group != Group::Refresh).collect();
+    let scope = Scope::of(&always).with_refresh(loader.has_refresh);
     let value = section
         .text("value")?
         .map_or_else(|| "{token}".to_owned(), |value| value.text);
