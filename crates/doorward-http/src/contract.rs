@@ -305,6 +305,10 @@ pub(crate) fn numbered(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
+/// What a prefix looks like, for messages.
+pub const PREFIX_HINT: &str = "a prefix is `/`, or letters, digits, `-`, `.`, `_` and `~` between single slashes, as in \
+                               `/api/v2`";
+
 /// A prefix without the slash at its end; `None` if it is no valid prefix.
 pub fn prefix(text: &str) -> Option<&str> {
     let prefix = text.strip_suffix('/').unwrap_or(text);

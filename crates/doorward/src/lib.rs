@@ -69,6 +69,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::config::Placement;
 
     /// A configuration with cheap hashes, and the folder of its database.
     fn small(name: &str) -> (PathBuf, Config) {
@@ -104,6 +105,42 @@ mod tests {
             assert!(String::from_utf8_lossy(&body).contains(says), "{path}: {body:?}");
         }
         drop(app);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_prefix_that_no_request_can_have_is_refused() {
+        let (folder, config) = small("prefix");
+        let (name, _) = builtin::ALL[0];
+        for (prefix, is_one) in [
+            ("/:shop", false),
+            ("/{shop}", false),
+            ("shop", false),
+            ("/a//b", false),
+            ("/shop/", true),
+            ("/", true),
+        ] {
+            let placement = Placement {
+                contract: name.to_owned(),
+                prefix: Some(prefix.to_owned()),
+            };
+            let config = Config {
+                contracts: vec![placement],
+                ..config.clone()
+            };
+            match router(config).await {
+                Ok(app) => {
+                    assert!(is_one, "{prefix}");
+                    let path = format!("{}/openapi.json", prefix.trim_end_matches('/'));
+                    let request = Request::get(&path).body(Body::empty()).unwrap();
+                    assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::OK, "{path}");
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(!is_one && said.contains(&format!("`{prefix}` is no prefix")), "{said}");
+                }
+            }
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

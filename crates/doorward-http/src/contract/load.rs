@@ -16,7 +16,7 @@ use super::hole::{Group, Scope};
 use super::section::{Result, Section, Source, Text};
 use super::template::Compiler;
 use super::wide::{WIDE, Wide};
-use super::{Bodies, Contract, Cookie, FaultRules, Field, WideAnswers};
+use super::{Bodies, Contract, Cookie, FaultRules, Field, PREFIX_HINT, WideAnswers};
 use crate::diagnostic::Diagnostic;
 use crate::settings::{ORIGINS_HINT, is_origin};
 
@@ -151,10 +151,9 @@ fn prefix(source: &Source<'_>, head: &Section<'_>, name: &str) -> Result<String>
     let Some(prefix) = head.text("prefix")? else {
         return Ok(format!("/{name}"));
     };
-    super::prefix(&prefix.text).map(str::to_owned).ok_or_else(|| {
-        let hint = "write `/`, or letters, digits, `-`, `.`, `_` and `~` behind single slashes: `prefix = \"/api/v2\"`";
-        source.fault(prefix.span, format!("`{}` is no prefix", prefix.text), hint)
-    })
+    super::prefix(&prefix.text)
+        .map(str::to_owned)
+        .ok_or_else(|| source.fault(prefix.span, format!("`{}` is no prefix", prefix.text), PREFIX_HINT))
 }
 
 fn origins(cors: &Section<'_>) -> Result<Vec<String>> {

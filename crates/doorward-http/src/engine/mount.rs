@@ -8,8 +8,8 @@ use doorward_core::auth::Grant;
 use doorward_core::realm::Realm;
 
 use super::origin::Origins;
-use crate::contract::Contract;
 use crate::contract::render::Filling;
+use crate::contract::{self, Contract, PREFIX_HINT};
 use crate::settings::Settings;
 
 /// A contract and where it is served.
@@ -17,7 +17,7 @@ use crate::settings::Settings;
 pub struct Mount {
     /// The contract.
     pub contract: Arc<Contract>,
-    /// `""` for the root, else `/…` without a slash at the end.
+    /// `""` for the root, else `/…`.
     pub prefix: String,
 }
 
@@ -35,6 +35,10 @@ pub(crate) struct Mounted {
 impl Mounted {
     pub(super) fn new(mount: Mount, realm: Realm, settings: &Settings) -> Result<Self, SetupError> {
         let Mount { contract, prefix } = mount;
+        // Who embeds the server writes it without a parser.
+        let prefix = contract::prefix(&prefix)
+            .ok_or_else(|| SetupError::new(format!("contracts: `{prefix}` is no prefix"), PREFIX_HINT))?
+            .to_owned();
         let claims = Arc::clone(&contract);
         let grant = Grant {
             lifetime: contract.token.lifetime,

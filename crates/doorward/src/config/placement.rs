@@ -7,6 +7,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use doorward_http::contract::{self, PREFIX_HINT};
+
 /// A contract to serve, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
@@ -54,11 +56,9 @@ fn is_toml(name: &str) -> bool {
 
 /// A prefix without a slash at its end, if it is one.
 fn checked(prefix: &str) -> Result<String, String> {
-    doorward_http::contract::prefix(prefix)
+    contract::prefix(prefix)
         .map(str::to_owned)
-        .ok_or_else(|| {
-            "a prefix has letters, digits, `-`, `.`, `_` and `~` between single slashes, as in `@/api/v2`".to_owned()
-        })
+        .ok_or_else(|| PREFIX_HINT.to_owned())
 }
 
 impl fmt::Display for Placement {
