@@ -6,13 +6,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::own;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, finish};
 
 /// For how long whoever asks may keep the public keys. A new key signs sooner, so a verifier that meets an unknown
 /// `kid` asks again; no cache on the way may give it what was before.
@@ -59,14 +59,15 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response<Body> {
 }
 
 /// The public keys of tokens (RFC 7517 section 5).
-async fn jwks(State(engine): State<Arc<Engine>>) -> Response<Body> {
-    let keys = match engine.auth.public_keys().await {
-        Ok(keys) => keys,
-        Err(error) => {
-            tracing::warn!(%error, "the public keys are not known");
-            return Refusal::from(error).response();
-        }
-    };
+async fn jwks(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let started = engine.auth.clock().instant();
+    let facts = engine.facts(&request);
+    let answered = keys(&engine).await;
+    finish(&engine, &facts, "jwks", answered, started)
+}
+
+async fn keys(engine: &Engine) -> Result<Response<Body>, Refusal> {
+    let keys = engine.auth.public_keys().await?;
     let keys: Vec<Value> = keys
         .into_iter()
         .map(|key| {
@@ -84,7 +85,7 @@ async fn jwks(State(engine): State<Arc<Engine>>) -> Response<Body> {
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static(JWKS_MAX_AGE));
-    response
+    Ok(response)
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response<Body> {

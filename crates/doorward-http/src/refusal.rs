@@ -66,7 +66,7 @@ impl Refusal {
     }
 
     /// The answer. Of a failure it shows nothing.
-    pub(crate) fn response(&self) -> Response<Body> {
+    fn response(&self) -> Response<Body> {
         let (status, error, why) = match self {
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
             Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", Some(*why)),

@@ -210,6 +210,22 @@ fn health_readiness_and_metrics() {
     );
 }
 
+#[test]
+fn whoever_fetches_the_keys_is_counted() {
+    let server = Setup::new().start();
+    let keys = Request::get("/.well-known/jwks.json").send(server.address);
+    assert_eq!(keys.header("cache-control"), Some("private, max-age=300"), "{keys}");
+    let id = keys.header("x-request-id").unwrap_or_else(|| panic!("{keys}"));
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(&format!("id=\"{id}\"")));
+    assert!(
+        line.is_some_and(|line| line.contains("action=\"jwks\" outcome=\"ok\"")),
+        "{log}"
+    );
+    let counted = r#"doorward_requests_total{contract="none",action="jwks",status="200"}"#;
+    assert_eq!(server.counted(counted), 1);
+}
+
 /// The page has every metric of the manual and the manual every metric of the page.
 #[test]
 fn metrics_are_those_of_the_manual() {

@@ -81,6 +81,9 @@ fn without_the_database_nothing_is_claimed() {
         assert!(Instant::now() < deadline, "there may be a key that it does not know");
     };
     assert_eq!((keys.status, keys.header("retry-after")), (503, Some("1")), "{keys}");
+    let id = keys.header("x-request-id").unwrap_or_else(|| panic!("{keys}"));
+    let refused = format!("id=\"{id}\" method=GET path=\"/.well-known/jwks.json\" status=503");
+    assert!(node.log().contains(&refused), "{refused}");
     postgres.control("start");
 
     // What was told meanwhile was asked before: the next word comes from after the return.
