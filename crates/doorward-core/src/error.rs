@@ -17,7 +17,7 @@ pub enum Error {
         /// How long the caller has to wait.
         retry_after: Duration,
     },
-    /// All hash threads are taken and the queue is full.
+    /// Too many wait already for the same: a hash thread, or a look for what became of an old refresh token.
     Busy {
         /// When a place is likely to be free again.
         retry_after: Duration,
@@ -47,7 +47,7 @@ impl fmt::Display for Error {
                 write!(f, "too many attempts, retry after {} s", retry_after.as_secs())
             }
             Self::Busy { retry_after } => {
-                write!(f, "all hash threads are busy, retry after {} s", retry_after.as_secs())
+                write!(f, "too many wait already, retry after {} s", retry_after.as_secs())
             }
             Self::Unavailable(cause) => write!(f, "the store cannot answer: {}", cause.0),
             Self::Internal(cause) => write!(f, "internal: {}", cause.0),

@@ -89,7 +89,8 @@ impl Auth {
     /// accepted anyway; an old refresh token ends its session, too, as it would if it were used.
     ///
     /// # Errors
-    /// When the ending could not be made durable; the session may live on.
+    /// When the ending could not be made durable, or too many others are looked for (as
+    /// [`RefreshToken::is_ancestor_of`]); the session may live on.
     pub async fn revoke(&self, token: &Secret, client: ClientId) -> Result<()> {
         if token.expose().len() > MAX_TOKEN {
             return Ok(());
@@ -97,7 +98,7 @@ impl Auth {
         let now = self.clock.now();
         let (session, account) = if let Some((presented, found)) = self.refreshable(token).await? {
             let is_one_of_it = bool::from(presented.hash().ct_eq(&found.current))
-                || presented.is_ancestor_of(&found.current, &self.rotation).await;
+                || presented.is_ancestor_of(&found.current, &self.rotation).await?;
             if !is_one_of_it {
                 return Ok(());
             }

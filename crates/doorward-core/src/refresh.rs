@@ -8,21 +8,25 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::task::yield_now;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::looks::Looks;
 use crate::realm::RealmId;
 use crate::secret::Secret;
 use crate::session::{Client, Session, SessionId};
 use crate::{Result, Timestamp, random};
 
+mod looks;
+
 /// How many generations back an old token is still recognised as stolen or replayed. At one refresh in five
 /// minutes that is two weeks; an older one is refused like a forged one.
 pub const MAX_ANCESTORS: usize = 4096;
 
-/// How many generations are looked through without a pause: some tens of microseconds.
+/// How many generations are looked through without a pause: some tens of microseconds. The first so many are looked
+/// through without a turn as well, so that a token stolen lately is recognised also while others have thousands looked
+/// through.
 const GENERATIONS_AT_ONCE: usize = 64;
 
 /// A refresh token: the session it belongs to and 256 secret bits.
@@ -99,17 +103,33 @@ impl RefreshToken {
     ///
     /// Anybody who knows the id of a session can have all generations looked through, which takes some milliseconds. So
     /// this is done for one token at a time, and others who are answered by this thread have their turn in between.
-    pub async fn is_ancestor_of(&self, current: &[u8; 32], secret: &RotationSecret) -> bool {
-        let _turn = secret.looking.lock().await;
+    ///
+    /// # Errors
+    /// [`crate::Error::Busy`] when it is none of the last generations and too many others are looked for. The token may
+    /// be a stolen one all the same.
+    pub async fn is_ancestor_of(&self, current: &[u8; 32], secret: &RotationSecret) -> Result<bool> {
         let mut token = self.successor(secret);
-        for generation in 1..=MAX_ANCESTORS {
-            if token.hash() == *current {
+        if token.comes_to(current, secret) {
+            return Ok(true);
+        }
+        let _turn = secret.looks.turn(self.session).await?;
+        for _ in 1..MAX_ANCESTORS / GENERATIONS_AT_ONCE {
+            yield_now().await;
+            if token.comes_to(current, secret) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether this token, or one of the few that follow it, is the `current` one. If not, it becomes the one after
+    /// those.
+    fn comes_to(&mut self, current: &[u8; 32], secret: &RotationSecret) -> bool {
+        for _ in 0..GENERATIONS_AT_ONCE {
+            if self.hash() == *current {
                 return true;
             }
-            if generation % GENERATIONS_AT_ONCE == 0 {
-                yield_now().await;
-            }
-            token = token.successor(secret);
+            *self = self.successor(secret);
         }
         false
     }
@@ -118,8 +138,8 @@ impl RefreshToken {
 /// The server's secret from which successors follow. The same on all nodes.
 pub struct RotationSecret {
     key: hmac::Key,
-    /// Held by whoever looks for a descendant.
-    looking: Mutex<()>,
+    /// Those who look for a descendant.
+    looks: Looks,
 }
 
 impl RotationSecret {
@@ -130,7 +150,7 @@ impl RotationSecret {
     pub fn new(bytes: &[u8; 32]) -> Self {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, bytes),
-            looking: Mutex::new(()),
+            looks: Looks::default(),
         }
     }
 }
@@ -215,14 +235,22 @@ pub enum RotationOutcome {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
     use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
 
     use tokio::task::JoinHandle;
 
+    use super::looks::MAX_LOOKS;
     use super::*;
+    use crate::Error;
 
     fn token() -> RefreshToken {
-        RefreshToken::first(SessionId(Uuid::from_bytes([7; 16])), RealmId(1)).unwrap()
+        token_of(7)
+    }
+
+    fn token_of(session: u8) -> RefreshToken {
+        RefreshToken::first(SessionId(Uuid::from_bytes([session; 16])), RealmId(1)).unwrap()
     }
 
     #[test]
@@ -251,21 +279,35 @@ mod tests {
         let secret = RotationSecret::new(&[1; 32]);
         let (first, other) = (token(), token());
         let third = first.successor(&secret).successor(&secret);
-        assert!(first.is_ancestor_of(&third.hash(), &secret).await);
-        assert!(!third.is_ancestor_of(&first.hash(), &secret).await);
-        assert!(!other.is_ancestor_of(&third.hash(), &secret).await);
-        assert!(!first.is_ancestor_of(&first.hash(), &secret).await);
+        assert!(first.is_ancestor_of(&third.hash(), &secret).await.unwrap());
+        assert!(!third.is_ancestor_of(&first.hash(), &secret).await.unwrap());
+        assert!(!other.is_ancestor_of(&third.hash(), &secret).await.unwrap());
+        assert!(!first.is_ancestor_of(&first.hash(), &secret).await.unwrap());
         assert_ne!(
             first.successor(&secret).hash(),
             first.successor(&RotationSecret::new(&[2; 32])).hash()
         );
     }
+
+    #[tokio::test]
+    async fn knows_them_as_far_as_it_says() {
+        let secret = RotationSecret::new(&[1; 32]);
+        let first = token();
+        let mut descendant = first.successor(&secret);
+        for _ in 1..MAX_ANCESTORS {
+            descendant = descendant.successor(&secret);
+        }
+        assert!(first.is_ancestor_of(&descendant.hash(), &secret).await.unwrap());
+        let one_more = descendant.successor(&secret).hash();
+        assert!(!first.is_ancestor_of(&one_more, &secret).await.unwrap());
+    }
+
     #[tokio::test]
     async fn others_have_their_turn_while_it_looks_for_a_descendant() {
         let secret = Arc::new(RotationSecret::new(&[1; 32]));
         let forgers: Vec<_> = (0..2)
-            .map(|_| {
-                let (token, secret) = (token(), Arc::clone(&secret));
+            .map(|session| {
+                let (token, secret) = (token_of(session), Arc::clone(&secret));
                 tokio::spawn(async move { token.is_ancestor_of(&[0; 32], &secret).await })
             })
             .collect();
@@ -274,10 +316,49 @@ mod tests {
             yield_now().await;
             turns += 1;
         }
-        let each = MAX_ANCESTORS / GENERATIONS_AT_ONCE;
+        let each = MAX_ANCESTORS / GENERATIONS_AT_ONCE - 1;
         assert!(
             turns >= 2 * each,
             "{turns} turns: one after the other, and with a pause after each piece"
         );
+    }
+
+    fn begin<F: Future>(look: Pin<&mut F>) -> Poll<F::Output> {
+        look.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn is_refused(look: Pin<&mut impl Future<Output = Result<bool>>>) -> bool {
+        matches!(begin(look), Poll::Ready(Err(Error::Busy { .. })))
+    }
+
+    /// Whoever forges tokens and hangs up leaves the looks for them behind.
+    #[tokio::test]
+    async fn one_session_has_one_look_and_all_together_have_few() {
+        let secret = RotationSecret::new(&[1; 32]);
+        let (none, old) = ([0; 32], token_of(200));
+        let mut current = old.successor(&secret);
+        let recent = current.hash();
+        for _ in 0..GENERATIONS_AT_ONCE {
+            current = current.successor(&secret);
+        }
+        let current = current.hash();
+        let forged: Vec<_> = (0..).map(token_of).take(MAX_LOOKS).collect();
+        let mut looks: Vec<_> = forged
+            .iter()
+            .map(|forged| Box::pin(forged.is_ancestor_of(&none, &secret)))
+            .collect();
+        for look in &mut looks {
+            assert!(begin(look.as_mut()).is_pending());
+            assert!(is_refused(pin!(token_of(0).is_ancestor_of(&none, &secret))));
+        }
+        let look = pin!(old.is_ancestor_of(&current, &secret));
+        assert!(is_refused(look), "not taken for a forged one");
+        assert!(old.is_ancestor_of(&recent, &secret).await.unwrap(), "it needs no place");
+        drop(looks.swap_remove(0));
+        let mut waits = Box::pin(old.is_ancestor_of(&current, &secret));
+        assert!(begin(waits.as_mut()).is_pending(), "there is a place again");
+        drop(looks);
+        assert!(waits.await.unwrap());
+        assert!(!token_of(0).is_ancestor_of(&none, &secret).await.unwrap());
     }
 }

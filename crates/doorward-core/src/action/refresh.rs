@@ -73,7 +73,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             session
         }
         RotationOutcome::NotCurrent { account, current } => {
-            if !presented.is_ancestor_of(&current, &auth.rotation).await {
+            if !presented.is_ancestor_of(&current, &auth.rotation).await? {
                 return Ok(Outcome::of(OutcomeKind::BadToken));
             }
             if let Some(ended) = auth.store.end_session(presented.session, account, now).await? {
