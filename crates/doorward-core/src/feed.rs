@@ -68,9 +68,7 @@ impl Auth {
             let Some(ended) = place.followed_in(&read) else {
                 tracing::warn!(%place, "the ending read last is gone from the database: all are read again");
                 mirror.start_over();
-                if let Some(lists) = &self.status_lists {
-                    lists.start_over().await;
-                }
+                self.give_up_places();
                 starts += 1;
                 if starts == STARTS {
                     return Err(Error::unavailable("the ended sessions were others at every look"));
@@ -81,6 +79,13 @@ impl Auth {
             if read.len() <= ENDED_PAGE {
                 return Ok(());
             }
+        }
+    }
+
+    /// Reserves places in status lists anew, where the database may have forgotten those that were reserved.
+    fn give_up_places(&self) {
+        if let Some(lists) = &self.status_lists {
+            lists.start_over();
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{Auth, Result};
+use crate::{Auth, Error, Result};
 
 /// How many sessions share a list: 16 KiB of bits, if they cannot be compressed at all.
 pub const SIZE: i64 = 1 << 17;
@@ -55,12 +55,22 @@ pub struct StatusIndex(pub i64);
 pub(crate) struct StatusLists {
     policy: StatusListPolicy,
     /// The places that this process may give away.
-    block: tokio::sync::Mutex<Range<i64>>,
+    block: tokio::sync::Mutex<Block>,
+    /// How often everything that was reserved has been given up.
+    given_up: AtomicU64,
     /// Places below this one are known to be reserved by somebody.
     reserved: AtomicI64,
     /// Held while a list is made: one at a time, so that nobody can have many made at once.
     making: tokio::sync::Mutex<()>,
     made: Mutex<HashMap<i64, Made>>,
+}
+
+/// Places that were reserved.
+#[derive(Default)]
+struct Block {
+    left: Range<i64>,
+    /// What `given_up` was when they were asked for: they are good for as long as it stays so.
+    given_up: u64,
 }
 
 struct Made {
@@ -74,17 +84,35 @@ impl StatusLists {
         Self {
             policy,
             block: tokio::sync::Mutex::default(),
+            given_up: AtomicU64::new(0),
             reserved: AtomicI64::new(0),
             making: tokio::sync::Mutex::default(),
             made: Mutex::default(),
         }
     }
 
-    /// Gives nothing more away of what was reserved: the database does not know of it any more, and may let others have
-    /// it.
-    pub(crate) async fn start_over(&self) {
-        *self.block.lock().await = 0..0;
+    /// Gives nothing more away of what was reserved: the database may not know of it any more, and let others have it.
+    pub(crate) fn start_over(&self) {
+        self.given_up.fetch_add(1, Ordering::SeqCst);
         self.reserved.store(0, Ordering::SeqCst);
+    }
+
+    /// The next place. `reserve` asks the store for a block, if there is nothing left.
+    async fn next(&self, reserve: impl Future<Output = Result<i64>>) -> Result<Option<StatusIndex>> {
+        let mut block = self.block.lock().await;
+        let given_up = self.given_up.load(Ordering::SeqCst);
+        if block.left.is_empty() || block.given_up != given_up {
+            let first = reserve.await?;
+            let left = first..first + BLOCK;
+            *block = Block { left, given_up };
+            if self.given_up.load(Ordering::SeqCst) != given_up {
+                return Err(Error::unavailable(
+                    "the database may have forgotten who reserved places",
+                ));
+            }
+            self.reserved.fetch_max(block.left.end, Ordering::SeqCst);
+        }
+        Ok(block.left.next().map(StatusIndex))
     }
 
     fn uri(&self, list: i64) -> String {
@@ -133,13 +161,7 @@ impl Auth {
         let Some(lists) = self.status_lists.as_ref().filter(|lists| lists.policy.in_tokens) else {
             return Ok(None);
         };
-        let mut block = lists.block.lock().await;
-        if block.is_empty() {
-            let first = self.store.reserve_status_indices(BLOCK).await?;
-            *block = first..first + BLOCK;
-            lists.reserved.fetch_max(block.end, Ordering::SeqCst);
-        }
-        Ok(block.next().map(StatusIndex))
+        lists.next(self.store.reserve_status_indices(BLOCK)).await
     }
 
     /// A list as a signed token (section 5.1), no older than a second. `None` if there is no such list: nobody has a
@@ -189,4 +211,46 @@ pub fn encoded(positions: impl Iterator<Item = usize>, size: usize) -> String {
         }
     }
     URL_SAFE_NO_PAD.encode(miniz_oxide::deflate::compress_to_vec_zlib(&bytes, COMPRESSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    fn lists() -> StatusLists {
+        StatusLists::new(StatusListPolicy {
+            public_url: "https://login.example.com".to_owned(),
+            in_tokens: true,
+        })
+    }
+
+    /// The next place, where the store would answer this.
+    async fn next(lists: &StatusLists, first: i64) -> Option<i64> {
+        let next = lists.next(ready(Ok(first))).await.unwrap();
+        next.map(|StatusIndex(index)| index)
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_is_given_to_nobody() {
+        let lists = lists();
+        assert_eq!((next(&lists, 0).await, next(&lists, 7).await), (Some(0), Some(1)));
+        lists.start_over();
+        assert_eq!(next(&lists, BLOCK).await, Some(BLOCK));
+    }
+
+    /// It does not wait for the store, so nobody can give up half way.
+    #[tokio::test]
+    async fn what_is_being_reserved_can_be_given_up() {
+        let lists = lists();
+        let meanwhile = async {
+            lists.start_over();
+            Ok(0)
+        };
+        let refused = lists.next(meanwhile).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        assert_eq!(next(&lists, BLOCK).await, Some(BLOCK));
+        assert_eq!(next(&lists, 0).await, Some(BLOCK + 1));
+    }
 }
