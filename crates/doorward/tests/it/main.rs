@@ -33,6 +33,7 @@ mod proxies;
 mod races;
 mod relay;
 mod restart;
+mod rules;
 mod server;
 mod service;
 mod sqlite;

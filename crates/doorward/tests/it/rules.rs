@@ -1,0 +1,138 @@
+//! The rules over a real database, without HTTP: what no request can be timed to show.
+//!
+//! The surprise: nothing else runs here but the threads of the hash pool and the store. Whatever is asked for goes on
+//! only while its test polls it, so that a test decides what happens in between.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::action::{Action, Call, Given, Input, Inputs, Outcome, OutcomeKind};
+use doorward_core::auth::{Grant, Parts};
+use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
+use doorward_core::password::PasswordPolicy;
+use doorward_core::presence::Presence;
+use doorward_core::realm::Realm;
+use doorward_core::secret::Secret;
+use doorward_core::session::Client;
+use doorward_core::throttle::{Throttle, ThrottleConfig};
+use doorward_core::token::Presented;
+use doorward_core::{Auth, Clock, Error, Policy, Result, Timestamp, random};
+use rusqlite::Connection;
+use tokio::task::yield_now;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A server with an account, and the folder of its database.
+struct World {
+    auth: Auth,
+    realm: Realm,
+    grant: Grant,
+    folder: PathBuf,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+async fn open(folder: &PathBuf) -> Auth {
+    std::fs::create_dir_all(folder).unwrap();
+    let clock = Clock::manual(Timestamp(1_800_000_000_500));
+    let config = HasherConfig {
+        scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
+        threads: 1,
+        ..HasherConfig::default()
+    };
+    let parts = Parts {
+        store: doorward_store::open_sqlite(folder.join("rules.db")).await.unwrap(),
+        hasher: Hasher::start(config, clock.clone()).unwrap(),
+        throttle: Throttle::new(ThrottleConfig::default(), clock.clone()),
+        clock,
+    };
+    let policy = Policy {
+        issuer: "rules".into(),
+        shared_secret: None,
+        hide_accounts: false,
+        sessions_per_account: 100,
+        passwords: Arc::new(PasswordPolicy::default()),
+        key_overlap: HOUR,
+        status_lists: None,
+    };
+    Auth::open(parts, policy).await.unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let name = random::uuid(Timestamp(0)).unwrap();
+        let folder = std::env::temp_dir().join(format!("doorward-rules-{name}"));
+        let auth = open(&folder).await;
+        let world = Self {
+            realm: auth.realm("main").await.unwrap(),
+            auth,
+            grant: Grant {
+                lifetime: HOUR,
+                refresh: None,
+                claims: Box::new(|_| serde_json::Map::new()),
+            },
+            folder,
+        };
+        let registered = world.run(Action::Register, Presence::ALWAYS).await.unwrap();
+        assert_eq!(registered.kind, OutcomeKind::Created);
+        world
+    }
+
+    async fn run(&self, action: Action, presence: Presence) -> Result<Outcome> {
+        let mut inputs = Inputs::new(false);
+        for (input, text) in [
+            (Input::Email, "ann@example.com"),
+            (Input::Password, "ann-pass-phrase-1"),
+        ] {
+            inputs.push(input, "", Given::Text(Secret::new(text.into())));
+        }
+        let call = Call {
+            realm: &self.realm,
+            grant: &self.grant,
+            wants_token: action == Action::Login,
+            reauthenticate: true,
+            presented: Presented(Vec::new()),
+            inputs,
+            client: Client::default(),
+            presence,
+        };
+        action.run(&self.auth, call).await
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open(self.folder.join("rules.db")).unwrap()
+    }
+}
+
+/// An action outlives its caller, and a session that nobody has the token of would stand in the way of others.
+#[tokio::test]
+async fn a_login_whose_caller_hangs_up_during_the_hash_opens_no_session() {
+    let world = World::new().await;
+    let (waits, presence) = Presence::of_one_who_waits();
+    let hashes = || world.auth.hasher().metrics().done;
+    let before = hashes();
+    let mut login = Box::pin(world.run(Action::Login, presence));
+    // The answer is handed over by a task of this thread, which has its turn only at the end of a round.
+    while hashes() == before {
+        let begun = tokio::select! {
+            biased;
+            outcome = &mut login => Some(outcome),
+            () = std::future::ready(()) => None,
+        };
+        assert!(begun.is_none(), "{begun:?}");
+        yield_now().await;
+    }
+    drop(waits);
+    let refused = login.await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let sessions: i64 = world
+        .database()
+        .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(sessions, 0);
+}
