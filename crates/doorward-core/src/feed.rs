@@ -50,6 +50,10 @@ impl Auth {
         let outcome = self.read_endings().await;
         if outcome.is_ok() {
             self.ended_sessions().confirm(asked);
+        } else {
+            // A restore begins with an outage, and so does the promotion of a standby. The database after it may have
+            // every ending that was read, and yet not know which places were reserved after the last of them.
+            self.give_up_places();
         }
         *last = Some(outcome.clone());
         outcome

@@ -92,6 +92,7 @@ impl StatusLists {
     }
 
     /// Gives nothing more away of what was reserved: the database may not know of it any more, and let others have it.
+    /// What is left of a block then is never given to anybody.
     pub(crate) fn start_over(&self) {
         self.given_up.fetch_add(1, Ordering::SeqCst);
         self.reserved.store(0, Ordering::SeqCst);

@@ -15,11 +15,14 @@ use doorward_core::presence::Presence;
 use doorward_core::realm::Realm;
 use doorward_core::secret::Secret;
 use doorward_core::session::Client;
+use doorward_core::status_list::StatusListPolicy;
 use doorward_core::throttle::{Throttle, ThrottleConfig};
 use doorward_core::token::Presented;
 use doorward_core::{Auth, Clock, Error, Policy, Result, Timestamp, random};
 use rusqlite::Connection;
 use tokio::task::yield_now;
+
+use crate::service::claims;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -58,7 +61,10 @@ async fn open(folder: &PathBuf) -> Auth {
         sessions_per_account: 100,
         passwords: Arc::new(PasswordPolicy::default()),
         key_overlap: HOUR,
-        status_lists: None,
+        status_lists: Some(StatusListPolicy {
+            public_url: "https://login.example.com".into(),
+            in_tokens: true,
+        }),
     };
     Auth::open(parts, policy).await.unwrap()
 }
@@ -104,6 +110,15 @@ impl World {
         action.run(&self.auth, call).await
     }
 
+    /// The place in the status lists of a session that is opened now.
+    async fn next_place(&self) -> u64 {
+        let outcome = self.run(Action::Login, Presence::ALWAYS).await.unwrap();
+        let token = outcome.carried.token.unwrap();
+        claims(token.access.expose())["status"]["status_list"]["idx"]
+            .as_u64()
+            .unwrap()
+    }
+
     fn database(&self) -> Connection {
         Connection::open(self.folder.join("rules.db")).unwrap()
     }
@@ -135,4 +150,22 @@ async fn a_login_whose_caller_hangs_up_during_the_hash_opens_no_session() {
         .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
         .unwrap();
     assert_eq!(sessions, 0);
+}
+
+/// A restore or a promotion begins with an outage, and the database after it may not know who has reserved what.
+#[tokio::test]
+async fn places_in_status_lists_are_given_up_when_the_endings_cannot_be_read() {
+    let world = World::new().await;
+    assert_eq!((world.next_place().await, world.next_place().await), (0, 1));
+    world.auth.catch_up_endings().await.unwrap();
+    assert_eq!(world.next_place().await, 2, "nothing has happened");
+    let database = world.database();
+    database
+        .execute_batch("ALTER TABLE ended_sessions RENAME TO away")
+        .unwrap();
+    assert!(world.auth.catch_up_endings().await.is_err());
+    database
+        .execute_batch("ALTER TABLE away RENAME TO ended_sessions")
+        .unwrap();
+    assert_eq!(world.next_place().await, 1024);
 }
