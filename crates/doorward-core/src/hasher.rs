@@ -219,8 +219,9 @@ impl Hasher {
     /// costs more than a new one and so is not replaced.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has gone.
-    /// [`Error::Internal`] when memory is not to be had. The password was not tested then, and the permit is given back.
+    /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has
+    /// gone. [`Error::Internal`] when memory is not to be had, or a hash thread failed. The password was not tested
+    /// then, and the permit is given back.
     pub async fn verify(
         &self,
         caller: &Caller,
@@ -235,8 +236,9 @@ impl Hasher {
             answer,
         };
         self.enqueue(caller, job);
-        // From here on a caller who goes away has used the attempt: the permit is dropped with this future.
-        match checked.await.map_err(lost)? {
+        // A caller who hangs up before their turn gets the attempt back, like everybody whose password was not tested.
+        // Where this future is dropped the attempt counts, since nobody hears what came of it.
+        match checked.await.unwrap_or_else(|dropped| Err(lost(dropped))) {
             Ok(checked) => Ok(Verdict {
                 matches: checked.matches,
                 outdated: checked.outdated,

@@ -11,6 +11,8 @@ use crate::Timestamp;
 use crate::account::AccountId;
 use crate::throttle::{Subject, Throttle, ThrottleConfig};
 
+mod attempts;
+
 const TINY: Scheme = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
 const BCRYPT: Scheme = Scheme::Bcrypt { cost: 4 };
 
@@ -120,50 +122,6 @@ async fn first_poll<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-/// The jobs take so long that the loop fills the queue many times over before the first is done; still each
-/// answer is judged for itself, whenever it comes.
-#[tokio::test]
-async fn a_full_queue_refuses_at_once_and_gives_the_attempt_back() {
-    let slow = Scheme::Argon2id {
-        m_kib: 8192,
-        t: 4,
-        p: 1,
-    };
-    let config = HasherConfig {
-        scheme: slow,
-        threads: 1,
-        wait: Duration::ZERO,
-    };
-    let hasher = Hasher::start(config, Clock::system()).unwrap();
-    let one_attempt = ThrottleConfig {
-        free_attempts: 1,
-        ..ThrottleConfig::default()
-    };
-    let throttle = Throttle::new(one_attempt, Clock::manual(Timestamp(0)));
-    let mut waiting = Vec::new();
-    let mut busy = 0;
-    for number in 0..64 {
-        let subject = Subject::Account(AccountId(uuid::Uuid::from_u128(number)));
-        let permit = throttle.permit(subject.clone(), None).unwrap();
-        let password = secret("password");
-        let mut verifying = Box::pin(async { hasher.verify(&CALLER, permit, &password, None).await });
-        match first_poll(&mut verifying).await {
-            Some(Err(Error::Busy { retry_after })) => {
-                assert!(!retry_after.is_zero());
-                assert!(throttle.permit(subject, None).is_ok(), "the attempt was given back");
-                busy += 1;
-            }
-            Some(other) => assert!(!other.unwrap().matches),
-            None => {
-                assert!(throttle.permit(subject, None).is_err(), "the attempt is in flight");
-                waiting.push(number);
-            }
-        }
-    }
-    assert!(busy > 0 && !waiting.is_empty());
-    assert_eq!(refused(&hasher), busy);
 }
 
 #[test]
@@ -312,25 +270,6 @@ fn dropping_the_pool_does_the_jobs_that_wait() {
     for mut hashed in answers {
         assert!(hashed.try_recv().unwrap().is_ok());
     }
-}
-
-#[tokio::test]
-async fn a_caller_who_goes_has_used_the_attempt() {
-    let hasher = pool(TINY);
-    let config = ThrottleConfig {
-        free_attempts: 1,
-        ..ThrottleConfig::default()
-    };
-    let throttle = Throttle::new(config, Clock::manual(Timestamp(0)));
-    let subject = Subject::Account(AccountId(uuid::Uuid::nil()));
-    let permit = throttle.permit(subject.clone(), None).unwrap();
-    {
-        let password = secret("guess");
-        // Whether it waits or is answered already: nobody settles the permit.
-        let mut verifying = Box::pin(hasher.verify(&CALLER, permit, &password, None));
-        let _ = first_poll(&mut verifying).await;
-    }
-    assert!(throttle.permit(subject, None).is_err());
 }
 
 #[test]
