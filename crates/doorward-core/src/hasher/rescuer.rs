@@ -38,14 +38,14 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// Whose turn is next. `in_a_row` counts jobs for which a rescuer had enough time.
+    /// Whose turn is next. `in_a_row` counts jobs for which a rescuer had enough time; one that was not done, since it
+    /// came too late or its caller had gone, tells nothing of that.
     fn after(self, Effort { did, took, used }: Effort, in_a_row: &mut u32) -> Self {
-        let is_rescuer = self == Self::Rescuing;
-        *in_a_row = if is_rescuer && used > took / ENOUGH {
-            *in_a_row + did
-        } else {
-            0
-        };
+        if self != Self::Rescuing {
+            *in_a_row = 0;
+        } else if did > 0 {
+            *in_a_row = if used > took / ENOUGH { *in_a_row + did } else { 0 };
+        }
         match self {
             Self::Yielding if took > PATIENCE && used < took / STARVED => Self::Rescuing,
             Self::Rescuing if *in_a_row >= IN_A_ROW => Self::Yielding,
@@ -145,6 +145,16 @@ mod tests {
         }
         let stays = (1..IN_A_ROW).all(|_| after(10, 6) == Turn::Rescuing);
         assert!(stays && after(10, 6) == Turn::Yielding);
+    }
+
+    /// In a storm some come too late again and again, and to tell them so takes next to nothing.
+    #[test]
+    fn a_job_that_is_not_done_keeps_no_rescuer() {
+        let mut in_a_row = 0;
+        let mut after = |effort| Turn::Rescuing.after(effort, &mut in_a_row);
+        let late = Effort { did: 0, ..effort(1, 0) };
+        let stays = (1..IN_A_ROW).all(|_| after(effort(10, 6)) == Turn::Rescuing && after(late) == Turn::Rescuing);
+        assert!(stays && after(effort(10, 6)) == Turn::Yielding);
     }
 }
 
