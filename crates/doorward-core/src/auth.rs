@@ -7,34 +7,32 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use crate::account::{Account, AccountId};
-use crate::action::{Claims, IssuedToken};
 use crate::client::Clients;
 use crate::feed::Turns;
 use crate::hasher::{Caller, Hasher, Verdict};
 use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
 use crate::realm::Realm;
-use crate::refresh::{RefreshToken, RotationSecret};
+use crate::refresh::RotationSecret;
 use crate::revocations::{Freshness, Known, Revocations};
 use crate::secret::{PasswordHash, Secret};
-use crate::session::{Client, EndedSession, NewSession, Session, SessionId};
+use crate::session::{EndedSession, SessionId};
 use crate::status_list::{StatusListPolicy, StatusLists};
 use crate::store::Store;
 use crate::throttle::{Subject, Throttle};
-use crate::token::{MAX_PRESENTED, NewToken, Presented, STATUS_CLAIM, Tokens, Verified};
+use crate::token::{MAX_PRESENTED, Presented, Tokens, Verified};
 use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
 
+mod grant;
 mod keys;
+
+pub(crate) use self::grant::access_until;
+pub use self::grant::{Grant, RefreshGrant, SLACK};
 
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
 const PURGE_PAGE: usize = 1_000;
-
-/// How much longer a session lives than what it is opened for: its tokens are made a moment after it.
-pub const SLACK: Duration = Duration::from_secs(60);
 
 /// The rules an operator can set.
 pub struct Policy {
@@ -53,27 +51,6 @@ pub struct Policy {
     pub key_overlap: Duration,
     /// Status lists, if there are any.
     pub status_lists: Option<StatusListPolicy>,
-}
-
-/// What tokens a contract issues.
-pub struct Grant {
-    /// The life of an access token.
-    pub lifetime: Duration,
-    /// The refresh tokens, if it has them.
-    pub refresh: Option<RefreshGrant>,
-    /// The contract's own claims.
-    pub claims: Box<Claims>,
-}
-
-/// What refresh tokens a contract issues.
-#[derive(Clone, Copy, Debug)]
-pub struct RefreshGrant {
-    /// The life of a refresh token that is not used.
-    pub idle: Duration,
-    /// The longest life of a session, however often it is refreshed.
-    pub lifetime: Duration,
-    /// For how long the same client may use a refresh token twice.
-    pub grace: Duration,
 }
 
 /// What the tokens of a request prove.
@@ -306,84 +283,8 @@ impl Auth {
         self.hasher.verify(caller, permit, password, against).await
     }
 
-    /// A session to open for this account, with its first refresh token if the contract has them.
-    pub(crate) async fn new_session(
-        &self,
-        account: AccountId,
-        realm: &Realm,
-        grant: &Grant,
-        client: Client,
-    ) -> Result<(NewSession, Option<RefreshToken>)> {
-        let now = self.clock.now();
-        let id = SessionId(random::uuid(now)?);
-        let refresh = grant.refresh.map(|_| RefreshToken::first(id, realm.id)).transpose()?;
-        let life = grant
-            .refresh
-            .map_or(grant.lifetime, |refresh| refresh.idle.max(grant.lifetime));
-        let session = Session {
-            id,
-            account,
-            client,
-            created_at: now,
-            used_at: now,
-            expires_at: now.plus(life).plus(SLACK),
-            access_until: access_until(grant, now),
-            status_index: self.next_status_index().await?,
-        };
-        let refresh_hash = refresh.as_ref().map(RefreshToken::hash);
-        Ok((NewSession { session, refresh_hash }, refresh))
-    }
-
-    /// Signs an access token for a session, and hands over the refresh token that goes with it.
-    ///
-    /// The token outlives neither the session nor what was written down with it before: the ending of a session is
-    /// forgotten after that, and so would be what keeps the token out.
-    pub(crate) fn issue(
-        &self,
-        realm: &Realm,
-        grant: &Grant,
-        account: &Account,
-        session: &Session,
-        refresh: Option<&RefreshToken>,
-    ) -> Result<IssuedToken> {
-        let at = self.clock.now();
-        let left = session.expires_at.since(at);
-        let lifetime = grant.lifetime.min(left).min(session.access_until.since(at));
-        let mut claims: Map<String, Value> = (grant.claims)(account);
-        let place = self.status_lists.as_ref().zip(session.status_index);
-        if let Some(status) = place.and_then(|(lists, index)| lists.claim(index)) {
-            claims.insert(STATUS_CLAIM.to_owned(), status);
-        }
-        let access = self.tokens.sign(NewToken {
-            realm,
-            account: account.id,
-            session: session.id,
-            at,
-            lifetime,
-            claims,
-        })?;
-        Ok(IssuedToken {
-            access,
-            expires_in: lifetime,
-            expires_at: at.plus(lifetime),
-            refresh: refresh.map(RefreshToken::reveal),
-            refresh_expires_in: refresh.and(grant.refresh).map(|refresh| refresh.idle.min(left)),
-        })
-    }
-
     pub(crate) fn sign_status_list(&self, uri: &str, bits: &str, at: Timestamp) -> Result<Secret> {
         self.tokens.sign_status_list(uri, bits, at)
-    }
-
-    /// The token of a request, for an answer that shows it again.
-    pub(crate) fn presented(&self, token: Secret, verified: &Verified) -> IssuedToken {
-        IssuedToken {
-            access: token,
-            expires_in: verified.expires_at.since(self.clock.now()),
-            expires_at: verified.expires_at,
-            refresh: None,
-            refresh_expires_in: None,
-        }
     }
 
     /// Makes endings known that are committed: from here on no check of this process accepts their tokens.
@@ -391,9 +292,4 @@ impl Auth {
         self.ended.add(ended);
         self.ended_here.notify_one();
     }
-}
-
-/// Until when an access token may live that is asked for now, for the session to know before there is one.
-pub(crate) fn access_until(grant: &Grant, now: Timestamp) -> Timestamp {
-    now.plus(grant.lifetime).plus(SLACK)
 }
