@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::client::Clients;
-use crate::feed::Turns;
 use crate::hasher::{Caller, Hasher, Verdict};
 use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
@@ -27,6 +26,9 @@ use crate::{Clock, Error, Result, SetupError, Timestamp, audit, random};
 
 mod grant;
 mod keys;
+mod turns;
+
+use self::turns::Turns;
 
 pub(crate) use self::grant::access_until;
 pub use self::grant::{Grant, RefreshGrant, SLACK};
@@ -90,6 +92,7 @@ pub struct Auth {
     tokens: Tokens,
     /// Whether a key that is not known is one that there is not.
     learned: Freshness,
+    learning: Turns,
     ended: Revocations,
     ended_here: Arc<Notify>,
     pub(crate) catching_up: Turns,
@@ -127,6 +130,7 @@ impl Auth {
         let auth = Self {
             tokens: Tokens::new(policy.issuer.clone(), ring),
             learned: Freshness::default(),
+            learning: Turns::default(),
             ended: Revocations::default(),
             ended_here: Arc::default(),
             catching_up: Turns::default(),

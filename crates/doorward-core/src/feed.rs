@@ -4,10 +4,7 @@
 //! The surprise: a moment is told in the time for which this process has been running. Whoever asks measures with a
 //! clock of its own from the moment it asked, and so no two clocks have to agree.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use crate::revocations::FRESH_FOR;
 use crate::session::{EndedSession, Place};
@@ -21,42 +18,25 @@ const ENDED_PAGE: usize = 2_000;
 /// slow that endings are forgotten between two pages, who should not keep others waiting.
 const STARTS: usize = 3;
 
-/// Those who catch up take turns, and what one has read does for all who waited meanwhile.
-#[derive(Default)]
-pub(crate) struct Turns {
-    begun: AtomicU64,
-    /// What came of the last one; nothing, if it was given up half way.
-    last: Mutex<Option<Result<()>>>,
-}
-
 impl Auth {
     /// Learns which sessions ended, here and elsewhere. Cheap when there are none.
     ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn catch_up_endings(&self) -> Result<()> {
-        let turns = &self.catching_up;
-        let begun = turns.begun.load(Ordering::SeqCst);
-        let mut last = turns.last.lock().await;
-        if turns.begun.load(Ordering::SeqCst) > begun
-            && let Some(outcome) = &*last
-        {
-            // It began after this was called.
-            return outcome.clone();
-        }
-        *last = None;
-        turns.begun.fetch_add(1, Ordering::SeqCst);
-        let asked = self.clock.running();
-        let outcome = self.read_endings().await;
-        if outcome.is_ok() {
-            self.ended_sessions().confirm(asked);
-        } else {
-            // A restore begins with an outage, and so does the promotion of a standby. The database after it may have
-            // every ending that was read, and yet not know which places were reserved after the last of them.
-            self.give_up_places();
-        }
-        *last = Some(outcome.clone());
-        outcome
+        let read = async {
+            let asked = self.clock.running();
+            let outcome = self.read_endings().await;
+            if outcome.is_ok() {
+                self.ended_sessions().confirm(asked);
+            } else {
+                // A restore begins with an outage, and so does the promotion of a standby. The database after it may
+                // have every ending that was read, and yet not know which places were reserved after the last of them.
+                self.give_up_places();
+            }
+            outcome
+        };
+        self.catching_up.take(read).await
     }
 
     /// Reads on from the ending that was read last, page by page.

@@ -22,15 +22,19 @@ impl Auth {
         if self.policy.shared_secret.is_some() {
             return Ok(());
         }
-        let asked = self.clock.running();
-        let stored = self.store.signing_keys().await?;
-        let known = self.tokens.ring();
-        let names = known.public().into_iter().map(|key| key.id);
-        if !names.eq(stored.iter().map(|key| key.id.clone())) {
-            self.tokens.replace_ring(KeyRing::es256(&stored)?);
-        }
-        self.learned.confirm(asked);
-        Ok(())
+        // In turn: an older answer that came after a newer one would take the newest key away, and pass for fresh.
+        let read = async {
+            let asked = self.clock.running();
+            let stored = self.store.signing_keys().await?;
+            let known = self.tokens.ring();
+            let names = known.public().into_iter().map(|key| key.id);
+            if !names.eq(stored.iter().map(|key| key.id.clone())) {
+                self.tokens.replace_ring(KeyRing::es256(&stored)?);
+            }
+            self.learned.confirm(asked);
+            Ok(())
+        };
+        self.learning.take(read).await
     }
 
     /// The keys that may be published, with every one that may sign: a service that does not find a token's key among
