@@ -139,7 +139,7 @@ mod tests {
         let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
         assert!(push(&queue, 0));
         let taken = queue.take().unwrap();
-        let (took, used) = (Duration::from_millis(400), Duration::from_millis(300));
+        let (took, used) = (Duration::from_millis(400), Some(Duration::from_millis(300)));
         queue.done(taken.takes, WORK, Effort { did: 1, took, used });
         assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
         let refused = queue.push(SOMEBODY, WORK, 4);
@@ -161,7 +161,7 @@ mod tests {
                 let second = queue.take_second(|_| true);
                 let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
                 let (jobs, used) = if second.is_some() { (2, both) } else { (1, alone) };
-                let (took, used) = (Duration::from_secs(1), Duration::from_millis(used));
+                let (took, used) = (Duration::from_secs(1), Some(Duration::from_millis(used)));
                 queue.done(takes, WORK, Effort { did: jobs, took, used });
                 did += jobs;
                 pairs += jobs / 2;

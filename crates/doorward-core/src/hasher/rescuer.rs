@@ -41,6 +41,7 @@ impl Turn {
     /// Whose turn is next. `in_a_row` counts jobs for which a rescuer had enough time; one that was not done, since it
     /// came too late or its caller had gone, tells nothing of that.
     fn after(self, Effort { did, took, used }: Effort, in_a_row: &mut u32) -> Self {
+        let used = used.unwrap_or(took);
         if self != Self::Rescuing {
             *in_a_row = 0;
         } else if did > 0 {
@@ -117,7 +118,8 @@ mod tests {
 
     fn effort(took: u64, used: u64) -> Effort {
         let [took, used] = [took, used].map(Duration::from_millis);
-        Effort { did: 1, took, used }
+        let (did, used) = (1, Some(used));
+        Effort { did, took, used }
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Worker {
             // Where nothing but the waking up took so long this thread has to be rescued as well.
             return Some(Effort {
                 took: woken,
-                ..Effort::default()
+                used: Some(Duration::ZERO),
+                did: 0,
             });
         }
         let second = self.second(work, queue);
@@ -184,7 +185,7 @@ impl Worker {
         let effort = Effort {
             did: self.did,
             took,
-            used: used.unwrap_or(took),
+            used,
         };
         queue.done(takes, work, effort);
         effort
