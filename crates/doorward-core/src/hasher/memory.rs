@@ -9,10 +9,11 @@ use crate::{Error, Result};
 
 /// Blocks of 1 KiB, kept from one hash to the next.
 pub(super) struct Memory {
-    memory: doorward_argon2::Memory,
-    /// The largest cost in KiB that is kept memory for, and made two hashes of at once; a single hash may take more
-    /// and gives it back.
+    blocks: doorward_argon2::Memory,
+    /// The largest cost in KiB that is kept memory for; a single hash may take more and gives it back.
     keep: u32,
+    /// Whether that is kept twice, so that two hashes can be made at once.
+    for_two: bool,
 }
 
 /// What Argon2 computes from, but for password and salt.
@@ -53,18 +54,20 @@ impl Argon2Cost {
 }
 
 impl Memory {
-    /// Memory that keeps what hashes of `keep` KiB need, once they have needed it.
-    pub(super) fn new(keep: u32, kernel: Kernel) -> Self {
+    /// Memory that keeps what hashes of the cost `new` need, once they have needed it; nothing where new hashes are
+    /// none of Argon2.
+    pub(super) fn new(new: Option<Argon2Cost>, kernel: Kernel) -> Self {
         Self {
             // The kernel was asked for on this machine, or it is the portable one, which every machine has.
-            memory: doorward_argon2::Memory::with_kernel(kernel).unwrap_or_default(),
-            keep,
+            blocks: doorward_argon2::Memory::with_kernel(kernel).unwrap_or_default(),
+            keep: new.map_or(0, |new| new.m_kib),
+            for_two: new.is_some_and(|new| new.pairs_on(kernel)),
         }
     }
 
     /// Whether two hashes of this cost may be made at once.
     pub(super) fn pairs(&self, cost: Argon2Cost) -> bool {
-        cost.m_kib <= self.keep && cost.pairs_on(self.memory.kernel())
+        self.for_two && cost.m_kib <= self.keep && cost.pairs_on(self.blocks.kernel())
     }
 
     /// Fills `tag` with the hash of `password`.
@@ -72,9 +75,9 @@ impl Memory {
     /// # Errors
     /// When there is not enough memory, or Argon2 knows no such cost.
     pub(super) fn argon2(&mut self, cost: Argon2Cost, password: &[u8], salt: &[u8], tag: &mut [u8]) -> Result<()> {
-        let hashed = hash(&mut self.memory, cost.params()?, Job::new(password, salt, tag));
+        let hashed = hash(&mut self.blocks, cost.params()?, Job::new(password, salt, tag));
         if cost.m_kib > self.keep {
-            self.memory.release();
+            self.blocks.release();
         }
         hashed.map_err(Error::internal)
     }
@@ -84,7 +87,7 @@ impl Memory {
     /// # Errors
     /// As [`Memory::argon2`].
     pub(super) fn argon2_pair(&mut self, cost: Argon2Cost, jobs: [Job<'_>; 2]) -> Result<()> {
-        hash_pair(&mut self.memory, cost.params()?, jobs).map_err(Error::internal)
+        hash_pair(&mut self.blocks, cost.params()?, jobs).map_err(Error::internal)
     }
 }
 
@@ -105,21 +108,21 @@ mod tests {
     #[test]
     fn used_memory_gives_the_same_hash_as_fresh() {
         for kernel in Kernel::ALL {
-            let mut used = Memory::new(64, kernel);
+            let mut used = Memory::new(Some(cost(64)), kernel);
             tag(&mut used, cost(64));
             for cost in [
                 cost(32),
                 Argon2Cost { p: 4, ..cost(32) },
                 Argon2Cost { t: 1, ..cost(32) },
             ] {
-                assert!(tag(&mut used, cost) == tag(&mut Memory::new(0, Kernel::Portable), cost));
+                assert!(tag(&mut used, cost) == tag(&mut Memory::new(None, Kernel::Portable), cost));
             }
         }
     }
 
     #[test]
     fn two_at_once_are_what_each_is_alone() {
-        let mut memory = Memory::new(32, doorward_argon2::kernel());
+        let mut memory = Memory::new(Some(cost(32)), doorward_argon2::kernel());
         let (mut first, mut second) = ([0; 32], [0; 64]);
         let jobs = [
             Job::new(b"password", b"somesalt", &mut first),
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn only_new_costs_that_memory_is_kept_for_go_in_pairs() {
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
-            let memory = Memory::new(32, kernel);
+            let memory = Memory::new(Some(cost(32)), kernel);
             assert_eq!(memory.pairs(cost(32)), kernel != Kernel::Portable);
             for other in [
                 cost(33),
@@ -150,21 +153,23 @@ mod tests {
             ] {
                 assert!(!memory.pairs(other));
             }
+            let lanes = Memory::new(Some(Argon2Cost { p: 2, ..cost(32) }), kernel);
+            assert!(!lanes.pairs(cost(32)), "there is to be memory for one");
         }
     }
 
     #[test]
     fn memory_beyond_its_share_is_given_back() {
-        let mut memory = Memory::new(32, doorward_argon2::kernel());
+        let mut memory = Memory::new(Some(cost(32)), doorward_argon2::kernel());
         tag(&mut memory, cost(32));
-        assert_eq!(memory.memory.allocated(), 32 * 1024);
+        assert_eq!(memory.blocks.allocated(), 32 * 1024);
         tag(&mut memory, cost(64));
-        assert_eq!(memory.memory.allocated(), 0);
+        assert_eq!(memory.blocks.allocated(), 0);
     }
 
     #[test]
     fn a_cost_that_does_not_exist_is_an_error() {
-        let mut memory = Memory::new(32, doorward_argon2::kernel());
+        let mut memory = Memory::new(Some(cost(32)), doorward_argon2::kernel());
         for cost in [
             cost(7),
             Argon2Cost { t: 0, ..cost(32) },

@@ -91,14 +91,14 @@ pub(super) struct Worker {
 impl Worker {
     /// A worker that counts what it does in `tally`, measures it by this clock, and leaves the `answers` there.
     pub(super) fn new(scheme: Scheme, kernel: Kernel, tally: Arc<Tally>, answers: Arc<Answers>, clock: Clock) -> Self {
-        let keep = match scheme {
-            Scheme::Argon2id { m_kib, .. } => m_kib,
-            Scheme::Bcrypt { .. } => 0,
+        let new = match scheme {
+            Scheme::Argon2id { m_kib, t, p } => Some(Argon2Cost::latest(m_kib, t, p)),
+            Scheme::Bcrypt { .. } => None,
         };
         Self {
             scheme,
             ceiling: Ceiling::of(scheme),
-            memory: Memory::new(keep, kernel),
+            memory: Memory::new(new, kernel),
             tally,
             answers,
             clock,
