@@ -20,7 +20,7 @@ use self::line::Whose;
 use self::metrics::Tally;
 use self::queue::{Queue, TurnedAway};
 use self::rescuer::{Place, Turn};
-use self::stored::Ceiling;
+use self::stored::{Ceiling, Stored};
 use self::worker::Worker;
 use crate::password::{PasswordPolicy, Weakness};
 use crate::presence::Presence;
@@ -232,7 +232,8 @@ impl Hasher {
         let (answer, checked) = Reply::channel(&caller.presence);
         let job = Job::Verify {
             password: password.clone(),
-            against: against.cloned(),
+            // What nobody can read costs what the decoy does.
+            against: against.and_then(|hash| Stored::parse(hash.expose(), &self.ceiling)),
             answer,
         };
         self.enqueue(caller, job);
@@ -305,7 +306,7 @@ impl Hasher {
 
     /// Puts a job in the line. Whoever is turned away, this job or others, is answered at once.
     fn enqueue(&self, caller: &Caller, job: Job) {
-        let work = job.work(self.scheme, &self.ceiling);
+        let work = job.work(self.scheme);
         let TurnedAway { jobs, retry_after } = self.queue.push(caller.whose, work, Queued { work, to_do: job });
         for (reason, queued) in jobs {
             self.tally.refuse(reason);

@@ -6,7 +6,7 @@ use super::Scheme;
 use super::answers::Reply;
 use super::memory::Argon2Cost;
 use super::pace::Work;
-use super::stored::{Ceiling, Stored};
+use super::stored::Stored;
 use super::worker::Checked;
 use crate::password::{PasswordPolicy, Weakness};
 use crate::secret::{PasswordHash, Secret};
@@ -20,8 +20,8 @@ pub(super) enum Job {
     },
     Verify {
         password: Secret,
-        /// None for the decoy.
-        against: Option<PasswordHash>,
+        /// None for the decoy: the work of verifying a hash of the configured scheme, for nothing.
+        against: Option<Stored>,
         answer: Reply<Result<Checked>>,
     },
     /// No hash, but work that a thread which answers requests has no time for.
@@ -41,14 +41,12 @@ pub(super) struct Queued {
 }
 
 impl Job {
-    /// What there is to do. A stored hash that nobody can read is work like the decoy.
-    pub(super) fn work(&self, scheme: Scheme, ceiling: &Ceiling) -> Work {
+    /// What there is to do.
+    pub(super) fn work(&self, scheme: Scheme) -> Work {
         let stored = match self {
             Self::Estimate { .. } => return Work::Strength,
-            Self::Verify {
-                against: Some(hash), ..
-            } => Stored::parse(hash.expose(), ceiling),
-            Self::Verify { against: None, .. } | Self::Hash { .. } => None,
+            Self::Verify { against, .. } => against.as_ref(),
+            Self::Hash { .. } => None,
         };
         match (stored, scheme) {
             (Some(Stored::Argon2(hash)), _) => Work::Argon2(hash.cost),

@@ -34,7 +34,7 @@ fn check(scheme: Scheme, password: &str, stored: &str) -> Checked {
     let (answer, mut checked) = Reply::channel(&Presence::ALWAYS);
     worker(scheme).run(Job::Verify {
         password: secret(password),
-        against: Some(PasswordHash::new(stored.to_owned())),
+        against: Stored::parse(stored, &Ceiling::of(scheme)),
         answer,
     });
     checked.try_recv().unwrap().unwrap()

@@ -157,7 +157,7 @@ fn verify_for(
     let (answer, checked) = Reply::channel(presence);
     let job = Job::Verify {
         password: secret(password),
-        against: against.cloned(),
+        against: against.and_then(|hash| Stored::parse(hash.expose(), &Ceiling::of(TINY))),
         answer,
     };
     (job, checked)

@@ -20,7 +20,7 @@ use super::metrics::Tally;
 use super::pace::{Effort, Work};
 use super::phc::Argon2Hash;
 use super::queue::Queue;
-use super::stored::{Ceiling, Stored};
+use super::stored::Stored;
 use super::{Scheme, bcrypt_hash, priority};
 use crate::secret::{PasswordHash, Secret};
 use crate::{Clock, Error, Result, random};
@@ -79,7 +79,6 @@ impl Task {
 /// The thread's own.
 pub(super) struct Worker {
     scheme: Scheme,
-    ceiling: Ceiling,
     memory: Memory,
     tally: Arc<Tally>,
     answers: Arc<Answers>,
@@ -97,7 +96,6 @@ impl Worker {
         };
         Self {
             scheme,
-            ceiling: Ceiling::of(scheme),
             memory: Memory::new(new, kernel),
             tally,
             answers,
@@ -234,7 +232,7 @@ impl Worker {
                 password,
                 against,
                 answer,
-            } => self.begin_verify(password, against.as_ref(), answer),
+            } => self.begin_verify(password, against, answer),
             Job::Estimate {
                 policy,
                 password,
@@ -278,12 +276,11 @@ impl Worker {
     fn begin_verify(
         &mut self,
         password: Secret,
-        against: Option<&PasswordHash>,
+        against: Option<Stored>,
         answer: Reply<Result<Checked>>,
     ) -> Option<Task> {
-        let stored = against.and_then(|hash| Stored::parse(hash.expose(), &self.ceiling));
-        let is_behind = stored.as_ref().is_some_and(|stored| stored.is_behind(self.scheme));
-        let (hash, expected) = match (stored, self.scheme) {
+        let is_behind = against.as_ref().is_some_and(|stored| stored.is_behind(self.scheme));
+        let (hash, expected) = match (against, self.scheme) {
             (Some(Stored::Argon2(hash)), _) => {
                 let tag = vec![0; hash.tag.len()];
                 (Argon2Hash { tag, ..hash }, Some(hash.tag))
@@ -293,7 +290,7 @@ impl Worker {
                 self.answer(answer, matches.map(|matches| Checked::new(matches, is_behind)));
                 return None;
             }
-            // The decoy: the work of verifying a hash of the configured scheme, for nothing.
+            // The decoy.
             (None, Scheme::Bcrypt { cost }) => {
                 self.answer(answer, bcrypt_hash::decoy(cost).map(|()| Checked::WRONG));
                 return None;
