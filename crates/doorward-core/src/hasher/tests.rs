@@ -2,9 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::memory::Argon2Cost;
+use super::phc::Argon2Hash;
 use super::worker::Checked;
 use super::*;
 use crate::Timestamp;
@@ -201,6 +204,32 @@ fn two_jobs_at_once_are_answered_each_for_itself() {
     assert_eq!((count, tally.done.load(Ordering::Relaxed)), (2, 2 + 50));
     let paired = u64::from(doorward_argon2::kernel() != Kernel::Portable) * 20;
     assert_eq!(tally.paired.load(Ordering::Relaxed), paired, "those of one cost");
+}
+
+/// One of two can be impossible: a salt that Argon2 does not take, or memory for both.
+#[test]
+fn two_jobs_that_cannot_be_done_at_once_are_done_one_after_the_other() {
+    let tally = Arc::default();
+    let (mut worker, ready) = worker(&tally);
+    let impossible = Stored::Argon2(Argon2Hash {
+        cost: Argon2Cost::latest(8, 1, 1),
+        salt: b"short".to_vec(),
+        tag: vec![0; 32],
+    });
+    let (answer, mut failed) = Reply::channel(&Presence::ALWAYS);
+    let first = Job::Verify {
+        password: secret("x"),
+        against: Some(impossible),
+        answer,
+    };
+    let (second, mut checked) = verify("x", None);
+    worker.run_two(first, second);
+    ready.hand_over();
+    let failed = failed.try_recv().unwrap();
+    assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+    assert_eq!(checked.try_recv().unwrap().unwrap(), Checked::WRONG);
+    let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+    assert_eq!((count(&tally.done), count(&tally.paired)), (2, 0));
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    const WRONG: Self = Self {
+    pub(super) const WRONG: Self = Self {
         matches: false,
         outdated: false,
     };

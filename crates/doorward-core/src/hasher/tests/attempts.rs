@@ -105,6 +105,23 @@ async fn a_job_that_is_lost_gives_the_attempt_back() {
 }
 
 #[tokio::test]
+async fn a_hash_that_cannot_be_made_gives_the_attempt_back() {
+    // Less memory than Argon2 knows; whoever configures it is refused before.
+    let impossible = Scheme::Argon2id { m_kib: 7, t: 1, p: 1 };
+    let hasher = pool_without_threads(impossible);
+    let (tally, kernel) = (Arc::clone(&hasher.tally), hasher.kernel);
+    let mut worker = Worker::new(impossible, kernel, tally, Arc::default(), Clock::system());
+    let (failed, given_back) = verified(&hasher, |job| {
+        worker.run(job);
+        drop(worker);
+    })
+    .await;
+    assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+    assert!(given_back);
+    assert_eq!(hasher.metrics().done, 1, "it was tried");
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_before_their_turn_gets_the_attempt_back() {
     let hasher = pool(TINY);
     let (waits, presence) = Presence::of_one_who_waits();
