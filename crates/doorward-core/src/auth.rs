@@ -3,7 +3,6 @@
 //! What each action does is in `action/*.rs`; here is what several of them share. The surprise: there is one
 //! way from a typed password to a yes, `Auth::check_password`, and it passes the throttle.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -279,11 +278,11 @@ impl Auth {
     pub(crate) async fn check_password(
         &self,
         subject: Subject,
-        (address, caller): (Option<IpAddr>, &Caller),
+        caller: &Caller,
         password: &Secret,
         against: Option<&PasswordHash>,
     ) -> Result<Verdict> {
-        let permit = self.throttle.permit(subject, address)?;
+        let permit = self.throttle.permit(subject, caller.network())?;
         self.hasher.verify(caller, permit, password, against).await
     }
 

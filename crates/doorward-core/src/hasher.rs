@@ -105,6 +105,13 @@ pub struct Caller {
     presence: Presence,
 }
 
+impl Caller {
+    /// The network of their address, if it is known.
+    pub(crate) fn network(&self) -> Option<IpAddr> {
+        self.whose.network
+    }
+}
+
 /// The pool. Dropping it does the jobs that wait, then ends its threads: it blocks for as long as they take.
 pub struct Hasher {
     scheme: Scheme,

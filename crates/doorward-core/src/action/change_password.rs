@@ -52,7 +52,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             Ok(confirmed) => confirmed,
             Err(refused) => return Ok(Outcome::of(refused)),
         };
-        let caller = call.in_line(auth, &account.id.to_string());
+        let caller = call.in_line_as(auth, account.id);
         if let Some(fault) = call
             .inputs
             .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))

@@ -77,8 +77,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => Subject::Unknown(call.realm.id, canonical.clone()),
         };
         let hash = found.as_ref().map(|(_, hash)| hash);
-        let from = (call.client.address, &caller);
-        let verdict = auth.check_password(subject, from, &password, hash).await?;
+        let verdict = auth.check_password(subject, &caller, &password, hash).await?;
         let Some((account, hash)) = found else {
             verdict.permit.failed();
             record(Event::LoginRefused, None, None, Some(&call.client));

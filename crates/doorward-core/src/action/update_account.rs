@@ -100,7 +100,7 @@ async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Op
             None => return Ok(Some(Err(Outcome::of(OutcomeKind::Gone)))),
         }
     };
-    let caller = call.in_line(auth, &account.id.to_string());
+    let caller = call.in_line_as(auth, account.id);
     if let Some(fault) = call
         .inputs
         .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
