@@ -4,9 +4,8 @@
 //! `reauthenticate = false` because its front end does not send one.
 
 use super::{Call, Carries, HasOutcome, Input, Need, Outcome, OutcomeKind, Table, TakesInput};
-use crate::account::Account;
 use crate::audit::{Event, record};
-use crate::secret::PasswordHash;
+use crate::secret::{PasswordHash, Secret};
 use crate::store::{Confirmation, PasswordChange, Written};
 use crate::token::Verified;
 use crate::{Auth, Error, Result};
@@ -71,33 +70,28 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Err(refused) => return Ok(Outcome::of(refused)),
     };
     for _ in 0..super::TRIES {
-        match attempt(auth, &call, &verified).await? {
-            Some(Ok(account)) => {
-                let token = auth.presented(token, &verified);
-                return Ok(Outcome::of(OutcomeKind::Ok).account(account).token(Some(token)));
-            }
-            Some(Err(refused)) => return Ok(refused),
-            // The account was deleted or given another hash since it was read, perhaps of the same password: look again.
-            None => {}
+        if let Some(outcome) = attempt(auth, &call, &verified, &token).await? {
+            return Ok(outcome);
         }
+        // The account was deleted or given another hash since it was read, perhaps of the same password: look again.
     }
     Err(Error::unavailable("the account changed at every look"))
 }
 
 /// Changes the account, or says why not. None when it was changed from elsewhere in this moment: what was confirmed is
 /// not the account's any more.
-async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Option<Result<Account, Outcome>>> {
+async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified, token: &Secret) -> Result<Option<Outcome>> {
     let sensitive = [Input::Email, Input::Username, Input::NewPassword];
     let confirm = call.reauthenticate && sensitive.into_iter().any(|input| call.inputs.text(input).is_some());
     let (account, hash) = if confirm {
         match super::confirm_password(auth, call, verified.account).await? {
             Ok(confirmed) => confirmed,
-            Err(refused) => return Ok(Some(Err(Outcome::of(refused)))),
+            Err(refused) => return Ok(Some(Outcome::of(refused))),
         }
     } else {
         match auth.store.account_with_password(verified.account).await? {
             Some(found) => found,
-            None => return Ok(Some(Err(Outcome::of(OutcomeKind::Gone)))),
+            None => return Ok(Some(Outcome::of(OutcomeKind::Gone))),
         }
     };
     let caller = call.in_line_as(auth, account.id);
@@ -106,7 +100,7 @@ async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Op
         .weakness(auth, &caller, Input::NewPassword, Some(&account.profile))
         .await?
     {
-        return Ok(Some(Err(Outcome::invalid(vec![fault]))));
+        return Ok(Some(Outcome::invalid(vec![fault])));
     }
     // Hashed before anything is written, so that a busy pool leaves nothing half done.
     let new: Option<PasswordHash> = match call.inputs.password(Input::NewPassword) {
@@ -129,9 +123,9 @@ async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Op
         .await?;
     let account = match written {
         Written::Done(account) => account,
-        Written::Taken(kind) => return Ok(Some(Err(Outcome::taken(kind)))),
+        Written::Taken(kind) => return Ok(Some(Outcome::taken(kind))),
         Written::Gone if is_confirmed => return Ok(None),
-        Written::Gone => return Ok(Some(Err(Outcome::of(OutcomeKind::Gone)))),
+        Written::Gone => return Ok(Some(Outcome::of(OutcomeKind::Gone))),
     };
     auth.ended(&ended);
     let events = [
@@ -141,5 +135,7 @@ async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified) -> Result<Op
     for event in events.into_iter().flatten() {
         record(event, Some(account.id), Some(verified.session), Some(&call.client));
     }
-    Ok(Some(Ok(account)))
+    let token = auth.presented(token.clone(), verified);
+    let outcome = Outcome::of(OutcomeKind::Ok).account(account).token(Some(token));
+    Ok(Some(outcome))
 }
