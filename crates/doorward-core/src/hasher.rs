@@ -221,9 +221,9 @@ impl Hasher {
     /// Verifies a password, as [`crate::password::typed`] made it, against the stored hash; without one, against
     /// the decoy, which costs what a new hash costs and never matches.
     ///
-    /// A stored hash of another scheme or cost than the configured one takes another time than the decoy, so it
-    /// can be told from an unknown account until its owner logs in and it is replaced; for as long as it is there, if it
-    /// costs more than a new one and so is not replaced.
+    /// A stored hash of another scheme or cost than the configured one takes another time than the decoy, so it can be
+    /// told from an unknown account until its owner logs in while nobody waits, and it is replaced; for as long as it
+    /// is there, if it costs more than a new one and so is not replaced.
     ///
     /// # Errors
     /// [`Error::Busy`] when the wait would be too long, or has become so. [`Error::Unavailable`] when the caller has

@@ -61,10 +61,11 @@ pub enum Opened {
     Refused,
 }
 
-/// A password that was verified before a change: nothing is changed unless it still is the account's.
+/// The password that an account had before a change, verified or, where a contract does not ask for it, only read:
+/// nothing is changed unless it still is the account's.
 #[derive(Debug)]
 pub struct Confirmation {
-    /// The hash that was verified.
+    /// Its hash.
     pub hash: PasswordHash,
     /// What takes its place, if anything does.
     pub replacement: Option<PasswordChange>,

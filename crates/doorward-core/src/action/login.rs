@@ -159,9 +159,9 @@ async fn end_excess(auth: &Auth, newest: &Session, client: &Client) {
     }
 }
 
-/// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it,
-/// and the next login tries again. It does so, too, where others wait: of all those who log in after the cost was raised
-/// each would have two hashes made.
+/// Replaces a hash whose algorithm or cost is behind. The login has succeeded: no failure here may undo it, and the
+/// next login tries again. It is left to the next login also while others wait: of all those who log in after the cost
+/// was raised each would have two hashes made.
 async fn upgrade(auth: &Auth, caller: &Caller, account: &Account, password: &Secret, old: &PasswordHash) {
     if auth.hasher.refuses(password).is_some() || auth.hasher.has_a_line() {
         return;

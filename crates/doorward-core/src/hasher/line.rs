@@ -135,8 +135,9 @@ impl<T> Line<T> {
         Ok(gave_way)
     }
 
-    /// The next job, for a thread that has none. Whoever has waited longer than anybody shall comes first, to be told so,
-    /// and does not use up a turn: those with many jobs in the line are behind everybody who comes later.
+    /// The next job, for a thread that has none. Whoever has waited longer than anybody shall comes first, to be told
+    /// so, and does not use up a turn: they are not served, and with a new turn for each such job the others of their
+    /// network would stand behind everybody who comes later.
     pub(super) fn take(&mut self, now: Duration) -> Option<Taken<T>> {
         let oldest = self.by_age.first_key_value().map(|(_, oldest)| *oldest);
         let overdue = oldest.filter(|(since, _)| self.is_late(*since, now));

@@ -23,7 +23,7 @@ pub(super) trait Class: Default {
     fn next(&self) -> Option<&Self::Item>;
     /// Takes the thing whose turn it is.
     fn pop(&mut self) -> Option<Self::Item>;
-    /// Takes the oldest thing on this path, which is nobody's turn.
+    /// Takes the oldest thing on this path, without using up a turn.
     fn pop_at(&mut self, path: Self::Path) -> Option<Self::Item>;
     /// Takes the newest thing of whoever has most.
     fn pop_of_largest(&mut self) -> Option<Self::Item>;
