@@ -41,7 +41,11 @@ pub(crate) enum Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match error {
+            // Nothing has failed.
+            Error::Busy { .. } => Self::Full,
+            error => Self::Failed(error),
+        }
     }
 }
 
@@ -148,4 +152,22 @@ pub(crate) fn finish(
     common_headers(&mut response, &facts.id);
     engine.record(facts, ("none", action, outcome), response.status(), started);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// `/v1/revoke` with an old refresh token, while as many are looked for as may be.
+    #[test]
+    fn where_there_is_no_place_nothing_has_failed() {
+        let retry_after = Duration::from_secs(1);
+        let busy = Refusal::from(Error::Busy { retry_after });
+        assert_eq!(busy.outcome(), "full");
+        let response = busy.response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
 }
