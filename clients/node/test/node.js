@@ -4,6 +4,8 @@
 
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { createServer } from "node:http";
+import { after } from "node:test";
+import { Verifier } from "../src/index.js";
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
@@ -69,7 +71,39 @@ export async function startNode() {
   return node;
 }
 
+/** How long a test waits before it calls something dead, in milliseconds. Never reached when all is well. */
+const PATIENCE = 25_000;
+
 /** Waits for the thing itself. */
 export async function until(holds) {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadline = Date.now() + PATIENCE;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not in time: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
+
+const open = [];
+after(() => open.forEach((close) => close()));
+
+/** A node and a verifier that follows it, with what the verifier says to its log. */
+export async function started(settings = {}, prepare = () => {}) {
+  const node = await startNode();
+  prepare(node);
+  const log = [];
+  const logger = { info: (text) => log.push(text), warn: (text) => log.push(text) };
+  const given = { url: node.url, clientId: "id", clientSecret: "s:e c", logger, ...settings };
+  const verifier = Verifier.connect(given);
+  open.push(() => {
+    verifier.close();
+    node.stop();
+  });
+  return { node, verifier, log };
+}
+
+/** Why the token is refused; undefined when it is not. */
+export const refusal = (verifier, token) =>
+  verifier.verify(token).then(
+    () => undefined,
+    (error) => error.reason ?? error,
+  );

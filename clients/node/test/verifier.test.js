@@ -4,34 +4,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import dns from "node:dns";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { Verifier } from "../src/index.js";
-import { event, makeKey, startNode, until } from "./node.js";
-
-const open = [];
-after(() => open.forEach((close) => close()));
-
-/** A node and a verifier that follows it, with what the verifier says to its log. */
-async function started(settings = {}, prepare = () => {}) {
-  const node = await startNode();
-  prepare(node);
-  const log = [];
-  const logger = { info: (text) => log.push(text), warn: (text) => log.push(text) };
-  const given = { url: node.url, clientId: "id", clientSecret: "s:e c", logger, ...settings };
-  const verifier = Verifier.connect(given);
-  open.push(() => {
-    verifier.close();
-    node.stop();
-  });
-  return { node, verifier, log };
-}
-
-/** Why the token is refused; undefined when it is not. */
-const refusal = (verifier, token) =>
-  verifier.verify(token).then(
-    () => undefined,
-    (error) => error.reason ?? error,
-  );
+import { event, makeKey, refusal, started, until } from "./node.js";
 
 test("a good token gives its claims, frozen, and asks as the client", async () => {
   const { node, verifier } = await started();
