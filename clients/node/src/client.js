@@ -65,7 +65,8 @@ export class Client {
       });
       // What happens after the head is here shows in the body.
       request.on("error", () => {});
-      const answered = once(request, "response");
+      // Nobody else may end it: after a 101, Node itself neither answers nor fails.
+      const answered = once(request, "response", { signal: controller.signal });
       const sent = clock.now();
       request.end(form?.toString());
       const [response] = await answered;

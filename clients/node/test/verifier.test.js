@@ -243,6 +243,15 @@ test("a redirect is not followed, and whoever is no doorward is not believed", a
   }
 });
 
+test("who answers with another protocol is not waited for without end", async () => {
+  const { node, verifier } = await started({}, (node) => {
+    const head = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n";
+    node.pages["/v1/ended-sessions"] = (req, res) => res.socket.write(head);
+  });
+  await until(() => node.asked.filter(({ what }) => what === "GET /v1/ended-sessions").length > 1);
+  assert.match(verifier.state().reason, /no answer/);
+});
+
 test("an unknown key is asked for at most once a second, and a key that goes takes its tokens along", async () => {
   const { node, verifier } = await started();
   await verifier.untilFresh();
