@@ -37,6 +37,8 @@ function presented(req) {
 }
 
 function refuse(res, refusal) {
+  // Somebody else was faster, such as a limit of time. To set a header would throw, and nobody would catch it.
+  if (res.headersSent) return;
   const { status } = refusal;
   res.statusCode = status;
   if (refusal.reason === "stale") res.setHeader("Retry-After", "1");
