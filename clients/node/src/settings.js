@@ -44,8 +44,9 @@ export function check(given) {
       throw fault(`${name} is no text`, TEXT_HINTS[name]);
     }
   }
-  if (!(settings.bound >= BOUNDS[0] && settings.bound <= BOUNDS[1])) {
-    throw fault(`the bound ${settings.bound} is none`, `take ${BOUNDS[0]} to ${BOUNDS[1]} milliseconds`);
+  const { bound, logger } = settings;
+  if (typeof bound !== "number" || !(bound >= BOUNDS[0] && bound <= BOUNDS[1])) {
+    throw fault(`the bound ${bound} is none`, `take ${BOUNDS[0]} to ${BOUNDS[1]} milliseconds`);
   }
   if (!POLICIES.includes(settings.onStale)) {
     throw fault(`onStale ${JSON.stringify(settings.onStale)} is no policy`, `one of ${POLICIES.join(", ")}`);
@@ -54,6 +55,10 @@ export function check(given) {
     if (!Number.isSafeInteger(settings[name]) || settings[name] < 1 || settings[name] > most) {
       throw fault(`${name} ${settings[name]} is no limit`, `take 1 to ${most}`);
     }
+  }
+  // Else it is found out when the feed is lost.
+  if (![logger?.info, logger?.warn].every((says) => typeof says === "function")) {
+    throw fault("the logger is none", "give one with `info` and `warn`, such as console");
   }
   return { ...settings, url: address(settings.url) };
 }
