@@ -104,6 +104,8 @@ export class Mirror {
     const until = seconds(now) - SLACK;
     this.#forgotten = Math.max(this.#forgotten, until);
     this.#before?.purge(now, most);
+    // Who looks at all of them begins with the first.
+    if (most === Infinity) this.#sweep = undefined;
     this.#sweep ??= this.#ended.entries();
     for (let looked = 0; looked < most; looked += 1) {
       const { done, value } = this.#sweep.next();

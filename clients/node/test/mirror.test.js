@@ -45,6 +45,16 @@ test("what is dead by age makes room, a few at a time", () => {
   assert.equal(mirror.lookUp("b", at(90), 1000), "ended");
 });
 
+test("where room is needed at once, nothing is left out", () => {
+  const mirror = new Mirror(2);
+  mirror.add("a", 1010);
+  mirror.add("b", 1100);
+  // The search has passed the first one by.
+  mirror.purge(at(0), 1);
+  mirror.purge(at(80), Infinity);
+  assert.equal(mirror.kept, 1);
+});
+
 test("a clock set back finds nothing forgotten", () => {
   const mirror = new Mirror(2);
   mirror.add("a", 1500);
