@@ -20,6 +20,12 @@ const ASK_AGAIN = 1000;
 /** Unasked, it asks this often: a key that the operator has taken away is to go. In milliseconds. */
 const KEEP = 60_000;
 
+/** What may be wrong. */
+const NO_ANSWER = "the keys cannot be had";
+const NO_KEY =
+  "the server publishes no ES256 key, so no token can be verified\n" +
+  "hint: doorward does not publish keys while `jwt_secret_file` is set";
+
 /** A key that verifies ES256 and nothing else. `point` tells whether it is still the same. */
 class Key {
   constructor({ x, y }) {
@@ -80,7 +86,8 @@ export class Keys {
    */
   #asked = { at: -Infinity, answered: false };
   #timer;
-  #troubled = false;
+  /** What is wrong, as far as it was said. */
+  #said;
   #closed = false;
 
   constructor(client, logger) {
@@ -131,22 +138,20 @@ export class Keys {
 
   /** Keeps the keys as the server has them, until it is closed. */
   async keep() {
-    let trouble;
+    let wrong;
+    let why = "";
     try {
       await this.#ask();
-      if (this.#ring.size === 0) {
-        trouble =
-          "the server publishes no ES256 key, so no token can be verified\n" +
-          "hint: doorward does not publish keys while `jwt_secret_file` is set";
-      }
+      if (this.#ring.size === 0) wrong = NO_KEY;
     } catch (error) {
-      trouble = `the keys cannot be had: ${error.message}`;
+      wrong = NO_ANSWER;
+      why = `: ${error.message}`;
     }
     if (this.#closed) return;
-    // Said once: the keys that are known go on verifying.
-    if (trouble && !this.#troubled) this.#logger.warn(`doorward-verify: ${trouble}`);
-    this.#troubled = trouble !== undefined;
-    this.#timer = setTimeout(() => this.keep(), trouble ? ASK_AGAIN : KEEP);
+    // Each is said once: the keys that are known go on verifying.
+    if (wrong && wrong !== this.#said) this.#logger.warn(`doorward-verify: ${wrong}${why}`);
+    this.#said = wrong;
+    this.#timer = setTimeout(() => this.keep(), wrong ? ASK_AGAIN : KEEP);
   }
 
   close() {

@@ -295,6 +295,17 @@ test("keys that cannot be had are not the fault of a token", async () => {
   assert.equal(await refusal(verifier, node.key.token()), "stale");
 });
 
+test("each trouble with the keys is told once", async () => {
+  const { node, log } = await started({}, (node) => {
+    node.pages["/.well-known/jwks.json"] = (req, res) => res.writeHead(500).end();
+  });
+  const told = (what) => log.filter((text) => text.includes(what)).length;
+  await until(() => node.asked.filter(({ what }) => what === "GET /.well-known/jwks.json").length > 2);
+  node.pages["/.well-known/jwks.json"] = (req, res) => res.end('{"keys": []}');
+  await until(() => told("the server publishes no ES256 key") > 0);
+  assert.equal(told("the keys cannot be had"), 1);
+});
+
 test("settings that make no sense are refused with a hint", () => {
   const good = { url: "http://127.0.0.1:1", clientId: "id", clientSecret: "secret" };
   for (const wrong of [

@@ -111,6 +111,14 @@ pub(crate) struct Asked {
     answered: bool,
 }
 
+/// What is wrong with the keys, as far as it was said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    NoAnswer,
+    NoKey,
+}
+
 /// The server's keys. [`Keys::keep`] alone asks for them: so a hundred requests with a new key ask once, and one that is
 /// given up takes no question along that others wait for.
 pub(crate) struct Keys {
@@ -164,7 +172,7 @@ impl Keys {
     /// Keeps the keys as the server has them, for ever.
     pub(crate) async fn keep(&self, told: watch::Sender<Option<Asked>>, client: &Client, clock: &Clock) {
         let mut wanted = self.wanted.subscribe();
-        let mut troubled = false;
+        let mut said = Wrong::Nothing;
         loop {
             let at = clock.now().running;
             let done = self.ask(client).await;
@@ -172,24 +180,28 @@ impl Keys {
                 at,
                 answered: done.is_ok(),
             }));
-            match done {
-                Ok(()) if self.ring.load().is_empty() && !troubled => {
-                    tracing::error!(
-                        "the server publishes no ES256 key, so no token can be verified; hint: doorward does not \
-                         publish keys while `jwt_secret_file` is set"
-                    );
-                    troubled = true;
+            // Each is said once: the keys that are known go on verifying.
+            let wrong = match done {
+                Ok(()) if self.ring.load().is_empty() => {
+                    if said != Wrong::NoKey {
+                        tracing::error!(
+                            "the server publishes no ES256 key, so no token can be verified; hint: doorward does not \
+                             publish keys while `jwt_secret_file` is set"
+                        );
+                    }
+                    Wrong::NoKey
                 }
-                Ok(()) => troubled = self.ring.load().is_empty(),
-                // Said once: the keys that are known go on verifying.
-                Err(trouble) if !troubled => {
-                    tracing::warn!(%trouble, "the keys cannot be had");
-                    troubled = true;
+                Ok(()) => Wrong::Nothing,
+                Err(trouble) => {
+                    if said != Wrong::NoAnswer {
+                        tracing::warn!(%trouble, "the keys cannot be had");
+                    }
+                    Wrong::NoAnswer
                 }
-                Err(_) => (),
-            }
+            };
+            said = wrong;
             // Whoever wants them has not been told of a question within `ASK_AGAIN`, so it is not asked more often.
-            let pause = if troubled { ASK_AGAIN } else { KEEP };
+            let pause = if wrong == Wrong::Nothing { KEEP } else { ASK_AGAIN };
             drop(timeout(pause, wanted.wait_for(|since| *since >= at)).await);
         }
     }

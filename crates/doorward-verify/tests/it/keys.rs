@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use doorward_verify::{Fault, Refusal};
 use serde_json::json;
 
+use crate::log::Log;
 use crate::stranger::{FRESH, HELLO, PATIENCE, Signer, Stays, Stranger, document, stream};
 
 fn fresh() -> Stranger {
@@ -146,4 +147,23 @@ async fn no_keys_no_tokens() {
         verifier.until_fresh().await;
         assert_eq!(verifier.verify(&server.signer.token(1)).await, Err(refusal), "{what}");
     }
+}
+
+#[tokio::test]
+async fn each_trouble_with_the_keys_is_told_once() {
+    let log = Log::listen();
+    let server = fresh();
+    server.serve_keys(document("500 Internal Server Error", "text/plain", ""));
+    let _verifier = server.verifier();
+    let told = async {
+        log.until("the keys cannot be had").await;
+        // The same again is no news.
+        while server.keys_asked().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        server.serve_keys(document("200 OK", "application/json", "{\"keys\":[]}"));
+        log.until("the server publishes no ES256 key").await;
+    };
+    assert!(tokio::time::timeout(PATIENCE, told).await.is_ok(), "it is not told");
+    assert_eq!(log.count("the keys cannot be had"), 1);
 }

@@ -15,5 +15,6 @@
 mod feed;
 mod introspection;
 mod keys;
+mod log;
 mod stranger;
 mod tls;
