@@ -207,7 +207,9 @@ export class Feed {
     for (const resolve of this.#waiting.splice(0)) resolve();
     // While another stream is wanted, the pauses between the attempts go on growing.
     if (!this.#opening && arrived.running < stream.renew) this.#failures = 0;
-    if (this.#trouble) {
+    if (proof.age(arrived) > this.#settings.bound) {
+      this.#failed(new Trouble("what comes is older than the bound"));
+    } else if (this.#trouble) {
       this.#trouble = "";
       this.#settings.logger.info("doorward-verify: the feed of ended sessions is back");
     }

@@ -213,6 +213,22 @@ test("a stream that does not begin with a hello proves nothing", async () => {
   assert.match(verifier.state().reason, /hello/);
 });
 
+test("proofs that come too late are a reason and not a recovery", async () => {
+  const old = (res) => {
+    res.write(event("hello", { now: 60_000 }));
+    res.write(event("fresh", { asked: 1 }, 1) + event("fresh", { asked: 2 }, 1));
+  };
+  const { verifier, log } = await started({}, (node) => {
+    node.stream = (res) => {
+      node.stream = old;
+      res.end();
+    };
+  });
+  await until(() => verifier.state().reason === "what comes is older than the bound");
+  assert.match(log[0], /the feed of ended sessions is lost/);
+  assert.equal(log.length, 1, log.join());
+});
+
 test("more endings than it may keep make it stale", async () => {
   const exp = Math.floor(Date.now() / 1000) + 600;
   const { node, verifier } = await started({ maxEnded: 2 }, (node) => {

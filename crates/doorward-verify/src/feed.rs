@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::client::{Answer, Ask, Trouble};
 use crate::clock::{Moment, duration, micros};
 use crate::event::{Cursor, Said};
-use crate::freshness::Anchor;
+use crate::freshness::{Anchor, Proof};
 use crate::mirror::{Full, Mirror};
 use crate::sse::{Event, Parser};
 use crate::verifier::Shared;
@@ -218,7 +218,7 @@ impl Follower<'_> {
                     }
                     stream.mirror.prove(proof, arrived);
                     self.move_to(event);
-                    self.proven(stream, arrived);
+                    self.proven(stream, proof, arrived);
                 }
             }
         }
@@ -262,14 +262,16 @@ impl Follower<'_> {
         }
     }
 
-    fn proven(&mut self, stream: &Stream, arrived: Moment) {
+    fn proven(&mut self, stream: &Stream, proof: Proof, arrived: Moment) {
         // Nobody has to be waiting.
         self.shared.proven.send_replace(());
         // While another stream is wanted, the pauses between the attempts go on growing.
         if self.opening.is_none() && arrived.running < stream.renew {
             self.pause.failures = 0;
         }
-        if std::mem::take(&mut self.troubled) {
+        if proof.age(arrived) > micros(self.shared.settings.bound) {
+            self.failed(&Trouble::new("what comes is older than the bound"));
+        } else if std::mem::take(&mut self.troubled) {
             tracing::info!("the feed of ended sessions is back");
             self.shared.trouble.lock().clear();
         }

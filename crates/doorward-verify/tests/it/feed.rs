@@ -3,10 +3,12 @@
 //! The surprise: whether nonsense was understood is found out by waiting for the next request. Whoever asks again has
 //! given up on what it got before.
 
-use doorward_verify::{OnStale, Refusal, State};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use doorward_verify::{OnStale, Refusal, State};
 use tokio::runtime::Handle;
 
+use crate::log::Log;
 use crate::stranger::{FRESH, HELLO, PATIENCE, STREAM, Stays, Stranger, document, ended, stream};
 
 /// Fails if something takes too long.
@@ -228,6 +230,32 @@ async fn a_silent_stream_is_kept_while_another_is_opened() {
         panic!("nothing was proven");
     };
     assert_eq!(reason, "the feed is silent");
+}
+
+#[tokio::test]
+async fn proofs_that_come_too_late_are_a_reason_and_not_a_recovery() {
+    let log = Log::listen();
+    // It asked its database long before the stream began, and never again.
+    let hello = "event: hello\ndata: {\"now\":9000000}\n\n";
+    let old = "id: 7\nevent: fresh\ndata: {\"asked\":1}\n\n";
+    let first = AtomicBool::new(true);
+    let server = Stranger::new(move |path, _| match path {
+        "/v1/ended-sessions" if !first.swap(false, Ordering::SeqCst) => (stream(&[hello, old, old]), Stays::Open),
+        _ => (document("503 Service Unavailable", "text/plain", ""), Stays::Closed),
+    });
+    let verifier = server.verifier();
+    let reason = || match verifier.state() {
+        State::Stale { reason, .. } => reason,
+        state => panic!("{state:?}"),
+    };
+    within("the reason", async {
+        log.until("the feed of ended sessions is lost").await;
+        while reason() != "what comes is older than the bound" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(log.count("is back"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
