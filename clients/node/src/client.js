@@ -14,6 +14,22 @@ import { Trouble } from "./refusal.js";
 /** How long it takes at most until the head of an answer is here, and then its body, if that is short. */
 const PATIENCE = 5000;
 
+/** How long a check waits for what the server is asked. Longer than that, whoever presented the token has gone. */
+const CHECK = 3000;
+
+/** The same, but not for longer than a check waits. What was asked goes on for others. */
+export async function patiently(asked) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Trouble("no answer in the time that a check has")), CHECK);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Who asks, and whom. */
 export class Client {
   #url;

@@ -4,6 +4,7 @@
 // stays verified; with a key that goes, everything goes that it verified.
 
 import { createPublicKey } from "node:crypto";
+import { patiently } from "./client.js";
 import * as clock from "./clock.js";
 import { Trouble } from "./refusal.js";
 import { decode } from "./token.js";
@@ -100,8 +101,15 @@ export class Keys {
     return this.#ring.get(name) === key;
   }
 
-  /** The key of this name; undefined when the server has none. Throws when the server cannot be asked. */
+  /**
+   * The key of this name; undefined when the server has none. Throws when the server cannot be asked, or not in the time
+   * that a check has.
+   */
   async find(name) {
+    return this.#ring.get(name) ?? patiently(this.#findNow(name));
+  }
+
+  async #findNow(name) {
     const since = clock.now().running - ASK_AGAIN;
     for (;;) {
       const known = this.#ring.get(name);

@@ -311,6 +311,19 @@ test("keys that cannot be had are not the fault of a token", async () => {
   assert.equal(await refusal(verifier, node.key.token()), "stale");
 });
 
+test("a check does not wait for a key for as long as the server may take", async () => {
+  const closed = [];
+  const { node, verifier } = await started({}, (node) => {
+    node.pages["/.well-known/jwks.json"] = (req, res) => {
+      res.on("close", () => closed.push(res));
+      res.write("{");
+    };
+  });
+  await verifier.untilFresh();
+  assert.equal(await refusal(verifier, node.key.token()), "stale");
+  assert.equal(closed.length, 0, "the question goes on");
+});
+
 test("each trouble with the keys is told once", async () => {
   const { node, log } = await started({}, (node) => {
     node.pages["/.well-known/jwks.json"] = (req, res) => res.writeHead(500).end();

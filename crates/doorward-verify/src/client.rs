@@ -35,6 +35,8 @@ mod tls;
 const HEAD: Duration = Duration::from_secs(5);
 /// How long the body of a short answer takes at most.
 const BODY: Duration = Duration::from_secs(5);
+/// How long a check waits for what the server is asked. Longer than that, whoever presented the token has gone.
+pub(crate) const CHECK: Duration = Duration::from_secs(3);
 
 const AGENT: &str = concat!("doorward-verify/", env!("CARGO_PKG_VERSION"));
 

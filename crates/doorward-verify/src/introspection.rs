@@ -1,20 +1,16 @@
 //! Asks the server whether a token is active (RFC 7662), when the feed cannot tell.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::claims::Claims;
-use crate::client::{Client, Trouble};
+use crate::client::{CHECK, Client, Trouble};
 
 const PATH: &str = "/v1/introspect";
 /// The most bytes of an answer; one has 400.
 const MAX_ANSWER: usize = 16 * 1024;
-/// How long a check waits for its turn and its answer. Longer than that, whoever asked has gone.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
 struct Answer {
@@ -31,12 +27,12 @@ impl Introspection {
         Self(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)))
     }
 
-    /// Whether the server says that the token is active.
+    /// Whether the server says that the token is active. The time is for its turn and the answer together.
     ///
     /// # Errors
     /// When it says nothing, or speaks of another token.
     pub(crate) async fn ask(&self, client: &Client, token: &str, claims: &Claims) -> Result<bool, Trouble> {
-        let asked = timeout(PATIENCE, async {
+        let asked = timeout(CHECK, async {
             let _turn = self
                 .0
                 .acquire()

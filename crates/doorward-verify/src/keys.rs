@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::client::{Client, Trouble};
+use crate::client::{CHECK, Client, Trouble};
 use crate::clock::{Clock, micros};
 
 /// Where the keys are.
@@ -148,7 +148,7 @@ impl Keys {
     /// The key of this name; none when the server has none.
     ///
     /// # Errors
-    /// When it is not known here and the server cannot be asked.
+    /// When it is not known here and the server cannot be asked, or not in the time that a check has.
     pub(crate) async fn find(&self, name: &str, clock: &Clock) -> Result<Option<Arc<Key>>, Trouble> {
         let known = || self.ring.load().get(name).map(Arc::clone);
         if let Some(key) = known() {
@@ -161,10 +161,12 @@ impl Keys {
             self.wanted
                 .send_if_modified(|wanted| since > std::mem::replace(wanted, since.max(*wanted)));
         }
-        let asked = asked.wait_for(is_late).await.map(|asked| *asked);
-        match (known(), asked) {
+        // Whoever gives up leaves the question to the others.
+        let told = timeout(CHECK, asked.wait_for(is_late)).await;
+        let told = told.ok().and_then(|told| told.map_or(None, |asked| *asked));
+        match (known(), told) {
             (Some(key), _) => Ok(Some(key)),
-            (None, Ok(Some(Asked { answered: true, .. }))) => Ok(None),
+            (None, Some(Asked { answered: true, .. })) => Ok(None),
             (None, _) => Err(Trouble::new("the keys cannot be had")),
         }
     }
@@ -252,6 +254,15 @@ mod tests {
         assert!(!Arc::ptr_eq(&before["first"], &other["first"]));
         let twice = read(&set(&[first, jwk("first")]), &before).unwrap();
         assert!(Arc::ptr_eq(&before["first"], &twice["first"]));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_key_gives_up() {
+        // Nobody asks.
+        let (keys, _told) = Keys::new();
+        let clock = Clock::start();
+        let found = timeout(KEEP, keys.find("made up", &clock)).await;
+        assert!(found.is_ok_and(|found| found.is_err()));
     }
 
     #[test]
