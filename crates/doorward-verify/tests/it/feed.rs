@@ -3,13 +3,14 @@
 //! The surprise: whether nonsense was understood is found out by waiting for the next request. Whoever asks again has
 //! given up on what it got before.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use doorward_verify::{OnStale, Refusal, State};
 use tokio::runtime::Handle;
 
 use crate::log::Log;
-use crate::stranger::{FRESH, HELLO, PATIENCE, STREAM, Stays, Stranger, document, ended, stream};
+use crate::stranger::{FRESH, HELLO, PATIENCE, Stays, Stranger, document, ended, stream};
 
 /// Fails if something takes too long.
 async fn within(what: &str, done: impl Future<Output = ()>) {
@@ -220,16 +221,23 @@ async fn who_takes_the_risk_still_refuses_what_it_knows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_stream_is_kept_while_another_is_opened() {
-    // It says hello and then nothing, and stays open.
-    let server = Stranger::with_feed([STREAM, HELLO].concat().into_bytes(), Stays::Open);
+    // It says hello and then nothing, and whoever asks again is not answered.
+    let first = AtomicBool::new(true);
+    let server = Stranger::new(move |path, _| match path {
+        "/v1/ended-sessions" if first.swap(false, Ordering::SeqCst) => (stream(&[HELLO]), Stays::Open),
+        _ => (Vec::new(), Stays::Open),
+    });
     let verifier = server.verifier();
     server.feed_asked();
+    let mut silent = server.open();
     // Long before a stream is replaced for its age.
     server.feed_asked();
     let State::Stale { reason, .. } = verifier.state() else {
         panic!("nothing was proven");
     };
     assert_eq!(reason, "the feed is silent");
+    silent.write_all(FRESH.as_bytes()).unwrap();
+    within("what the first one says after all", verifier.until_fresh()).await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// a stream that is merely old.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 /// An answer that begins a stream of events.
-pub(crate) const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 pub(crate) const HELLO: &str = "event: hello\ndata: {\"now\":1}\n\n";
 pub(crate) const FRESH: &str = "id: 7\nevent: fresh\ndata: {\"asked\":9000000000000}\n\n";
 
@@ -65,12 +65,22 @@ pub(crate) struct Held<'a> {
     _gate: MutexGuard<'a, ()>,
 }
 
+/// What the server tells the test. It may be over.
+#[derive(Clone)]
+struct Tell {
+    asked: mpsc::SyncSender<String>,
+    open: mpsc::SyncSender<TcpStream>,
+    closed: mpsc::SyncSender<()>,
+}
+
 /// The server.
 pub(crate) struct Stranger {
     pub(crate) address: SocketAddr,
     /// The heads of the requests for the feed, as they come.
     asked: mpsc::Receiver<String>,
-    /// That somebody closed a connection which was to stay open.
+    /// The connections that stay open, once they have their answer.
+    open: mpsc::Receiver<TcpStream>,
+    /// That somebody closed one of them.
     closed: mpsc::Receiver<()>,
     keys: Arc<Keys>,
     pub(crate) signer: Signer,
@@ -81,8 +91,14 @@ impl Stranger {
     pub(crate) fn new(answers: impl Fn(&str, &str) -> (Vec<u8>, Stays) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (tell, asked) = mpsc::sync_channel(1000);
+        let (tell_asked, asked) = mpsc::sync_channel(1000);
+        let (tell_open, open) = mpsc::sync_channel(1000);
         let (tell_closed, closed) = mpsc::sync_channel(1000);
+        let tell = Tell {
+            asked: tell_asked,
+            open: tell_open,
+            closed: tell_closed,
+        };
         let signer = Signer::new("first");
         let keys = Arc::new(Keys {
             answer: Mutex::new(signer.jwks()),
@@ -92,20 +108,14 @@ impl Stranger {
         let (answers, served): (Arc<Answers>, _) = (Arc::new(answers), Arc::clone(&keys));
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
-                let (answers, served) = (Arc::clone(&answers), Arc::clone(&served));
-                let (tell, tell_closed) = (tell.clone(), tell_closed.clone());
-                std::thread::spawn(move || {
-                    let stays = serve(connection, &*answers, &served, &tell);
-                    if stays == Some(Stays::Open) {
-                        // The test may be over.
-                        let _ = tell_closed.try_send(());
-                    }
-                });
+                let (answers, served, tell) = (Arc::clone(&answers), Arc::clone(&served), tell.clone());
+                std::thread::spawn(move || serve(connection, &*answers, &served, &tell));
             }
         });
         Self {
             address,
             asked,
+            open,
             closed,
             keys,
             signer,
@@ -134,6 +144,11 @@ impl Stranger {
         self.asked.recv_timeout(PATIENCE).expect("somebody asks for the feed")
     }
 
+    /// Waits for a connection that stays open, and goes on on it.
+    pub(crate) fn open(&self) -> TcpStream {
+        self.open.recv_timeout(PATIENCE).expect("a connection stays open")
+    }
+
     /// Waits until somebody closes a connection that was to stay open.
     pub(crate) fn closed(&self) {
         self.closed.recv_timeout(PATIENCE).expect("somebody closes");
@@ -157,8 +172,8 @@ impl Stranger {
     }
 }
 
-fn serve(mut connection: TcpStream, answers: &Answers, keys: &Keys, tell: &mpsc::SyncSender<String>) -> Option<Stays> {
-    let head = head_of(&mut connection)?;
+fn serve(mut connection: TcpStream, answers: &Answers, keys: &Keys, tell: &Tell) {
+    let Some(head) = head_of(&mut connection) else { return };
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let (answer, stays) = if path == "/.well-known/jwks.json" {
         let answer = keys.answer.lock().clone();
@@ -169,15 +184,15 @@ fn serve(mut connection: TcpStream, answers: &Answers, keys: &Keys, tell: &mpsc:
         answers(&path, &head)
     };
     if path == "/v1/ended-sessions" {
-        // The test may be over.
-        drop(tell.try_send(head));
+        drop(tell.asked.try_send(head));
     }
     // Whoever has read enough of a long answer closes.
     if connection.write_all(&answer).is_ok() && stays == Stays::Open {
+        drop(tell.open.try_send(connection.try_clone().unwrap()));
         // Until the other side closes.
         drop(connection.read(&mut [0; 16]));
+        let _ = tell.closed.try_send(());
     }
-    Some(stays)
 }
 
 /// The head of a request with its body, if that came in the same breath.
