@@ -65,17 +65,48 @@ fn read(answer: &[u8], claims: &Claims) -> Result<bool, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
+    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::settings::Settings;
+
+    /// How long a test waits before it calls something dead. Never reached when all is well.
+    const DEAD: Duration = Duration::from_secs(60);
+
+    fn claims(sid: Uuid) -> Claims {
+        serde_json::from_value(json!({
+            "iss": "doorward", "aud": "main", "sub": sid, "sid": sid, "jti": "j", "iat": 1, "exp": 2,
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_asks_nothing_and_who_waits_too_long_gives_up() {
+        // It answers nobody.
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let client = Client::new(&Settings::new(url, "id", "secret"), Clock::start()).unwrap();
+        let (introspection, claims) = (Introspection::new(1), claims(Uuid::nil()));
+        let gives_up = async || {
+            let asked = timeout(DEAD, introspection.ask(&client, "x", &claims)).await;
+            assert_eq!(asked.unwrap().unwrap_err().to_string(), "no introspection in time");
+        };
+        let turn = introspection.0.acquire().await.unwrap();
+        gives_up().await;
+        assert!(timeout(Duration::ZERO, server.accept()).await.is_err(), "it asks");
+        drop(turn);
+        gives_up().await;
+        assert!(timeout(DEAD, server.accept()).await.is_ok(), "it does not ask");
+    }
 
     #[test]
     fn only_an_answer_about_this_token_counts() {
         let sid = Uuid::from_bytes([2; 16]);
-        let claims: Claims = serde_json::from_value(json!({
-            "iss": "doorward", "aud": "main", "sub": sid, "sid": sid, "jti": "j", "iat": 1, "exp": 2,
-        }))
-        .unwrap();
+        let claims = claims(sid);
         let says = |answer: serde_json::Value| read(answer.to_string().as_bytes(), &claims).ok();
         assert_eq!(says(json!({"active": true, "sid": sid, "jti": "j"})), Some(true));
         assert_eq!(says(json!({"active": false})), Some(false));
