@@ -89,7 +89,7 @@ impl Mirror {
     pub(crate) fn look_up(&self, sid: Uuid, now: Moment, bound: i64) -> Known {
         // First how fresh, then what: so the answer is at least as fresh as was found. The other way round, an
         // ending and a proof that come between the two looks would make a session live that has ended.
-        let fresh = self.age(now).is_some_and(|age| age <= bound) && !self.outlived(now);
+        let fresh = self.is_fresh(now, bound);
         // The one before goes once everything is here: so it is asked before this one.
         let had_ended = self.before.load().as_ref().is_some_and(|before| before.has(sid));
         if had_ended || self.has(sid) {
@@ -103,6 +103,11 @@ impl Mirror {
 
     fn has(&self, sid: Uuid) -> bool {
         self.shard(sid).is_some_and(|shard| shard.read().contains_key(&sid))
+    }
+
+    /// Whether it speaks for the database, where nothing older than `bound` (microseconds) counts.
+    pub(crate) fn is_fresh(&self, now: Moment, bound: i64) -> bool {
+        self.age(now).is_some_and(|age| age <= bound) && !self.outlived(now)
     }
 
     /// How old the last proof is, in microseconds; none when there never was one.

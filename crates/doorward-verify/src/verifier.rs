@@ -132,8 +132,10 @@ impl Verifier {
         let shared = &*self.0.shared;
         let (now, bound) = (shared.clock.now(), micros(shared.settings.bound));
         let mirror = shared.mirror.load();
+        // First whether it is fresh: a proof that comes in between makes it younger and not older.
+        let is_fresh = mirror.is_fresh(now, bound);
         match mirror.age(now) {
-            Some(age) if age <= bound && !mirror.outlived(now) => State::Fresh { age: duration(age) },
+            Some(age) if is_fresh => State::Fresh { age: duration(age) },
             age => State::Stale {
                 since: duration(age.map_or(now.running, |age| age.saturating_sub(bound))),
                 reason: shared.trouble.lock().clone(),
