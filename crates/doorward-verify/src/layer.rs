@@ -130,16 +130,16 @@ impl<S: Sync> FromRequestParts<S> for Session {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, title, header, value) = match self {
-            Self::Missing => (StatusCode::UNAUTHORIZED, "Unauthorized", WWW_AUTHENTICATE, "Bearer"),
+        let (status, header, value) = match self {
+            Self::Missing => (StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer"),
             Self::Invalid(_) | Self::Ended => (
                 StatusCode::UNAUTHORIZED,
-                "Unauthorized",
                 WWW_AUTHENTICATE,
                 "Bearer error=\"invalid_token\"",
             ),
-            Self::Stale => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", RETRY_AFTER, "1"),
+            Self::Stale => (StatusCode::SERVICE_UNAVAILABLE, RETRY_AFTER, "1"),
         };
+        let title = status.canonical_reason().unwrap_or_default();
         tracing::debug!(refusal = %self, "refused");
         // RFC 9457. Why is nobody's business.
         let body = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
