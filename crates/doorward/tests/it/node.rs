@@ -126,8 +126,7 @@ impl Drop for Example {
     }
 }
 
-/// A way to the server on which no feed comes through: a connection that asks for it is cut, whatever it asked before,
-/// because Node keeps connections for the next request.
+/// A way to the server on which no feed comes through: a connection that asks for it is cut, whatever it asked before.
 fn way_without_feed(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
