@@ -236,7 +236,8 @@ export class Feed {
   #tend() {
     const now = clock.now();
     if (this.#mirror.outlived(now)) {
-      // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them.
+      // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them; a new
+      // one does, if the clock had been fast, and the server has not forgotten them.
       this.#stream?.end();
       this.#stream = undefined;
       try {

@@ -72,7 +72,8 @@ export class Mirror {
 
   /**
    * Whether the clock has been set back to before what was forgotten, so that an ending which is needed again may be
-   * gone. Nothing but another mirror helps.
+   * gone. Another mirror helps where the clock was fast until then: the server knows that ending still. Where it was
+   * right and is slow now, the server has forgotten it, too, by its own clock.
    */
   outlived(now) {
     return seconds(now) < this.#forgotten;

@@ -301,7 +301,8 @@ impl Follower<'_> {
     fn tend(&mut self) {
         let now = self.shared.clock.now();
         if self.shared.mirror.load().outlived(now) {
-            // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them.
+            // The clock was set back to when endings still counted that are forgotten. The stream does not repeat them;
+            // a new one does, if the clock had been fast, and the server has not forgotten them.
             self.stream = None;
             if let Err(trouble) = self.begin_anew(now) {
                 self.failed(&trouble);

@@ -116,7 +116,8 @@ impl Mirror {
     }
 
     /// Whether the clock has been set back to before what was forgotten, so that an ending which is needed again may
-    /// be gone. Nothing but another mirror helps.
+    /// be gone. Another mirror helps where the clock was fast until then: the server knows that ending still. Where it
+    /// was right and is slow now, the server has forgotten it, too, by its own clock.
     pub(crate) fn outlived(&self, now: Moment) -> bool {
         now.seconds() < self.forgotten.load(Ordering::SeqCst)
     }
