@@ -7,8 +7,9 @@ export type OnStale =
   /** Answer 503. Nothing is accepted that may have ended; while the feed is down, nobody gets in. */
   | "refuse"
   /**
-   * Ask the server about each token (RFC 7662). As safe, one round trip a request slower, and refused where the server
-   * cannot say it either.
+   * Ask the server about each token (RFC 7662). As safe with a bound of one second or more: a node answers from what it
+   * has known for a second at most, so a shorter bound is not kept meanwhile. One round trip a request slower, and
+   * refused where the server cannot say it either.
    */
   | "introspect"
   /**
@@ -35,7 +36,10 @@ export interface Settings {
   issuer?: string;
   /** The realm of the tokens, which is their `aud`. By default `main`. */
   realm?: string;
-  /** How old what is known of a session may be, in milliseconds: 500 to 60,000. By default 1000. */
+  /**
+   * How old what is known of a session may be, in milliseconds: 500 to 60,000. By default 1000. `introspect` keeps none
+   * that is shorter than a second.
+   */
   bound?: number;
   /** What to do with a good token while that cannot be kept. By default `refuse`. */
   onStale?: OnStale;

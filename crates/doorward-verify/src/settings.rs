@@ -57,8 +57,9 @@ pub enum OnStale {
     /// Answer 503. Nothing is accepted that may have ended; while the feed is down, nobody gets in.
     #[default]
     Refuse,
-    /// Ask the server about each token (RFC 7662). As safe, one round trip a request slower, and refused like
-    /// [`OnStale::Refuse`] where the server cannot say it either.
+    /// Ask the server about each token (RFC 7662). As safe with a bound of one second or more: a node answers from what
+    /// it has known for a second at most, so a shorter bound is not kept meanwhile. One round trip a request slower, and
+    /// refused like [`OnStale::Refuse`] where the server cannot say it either.
     Introspect,
     /// Accept it until it expires. *A risk:* whoever has logged out or was disabled meanwhile stays in, for as long
     /// as the token lives and the feed is down; and who can cut the feed can bring that about.
@@ -114,6 +115,7 @@ impl Settings {
     }
 
     /// How old what is known of a session may be. By default one second; from half a second to a minute.
+    /// [`OnStale::Introspect`] keeps none that is shorter than a second.
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
         self
