@@ -30,6 +30,9 @@ export async function patiently(asked) {
   }
 }
 
+/** How long an address has before it is given up for the host's next one: Node does not go on with both. */
+const ALONE = 1000;
+
 /** Who asks, and whom. */
 export class Client {
   #url;
@@ -122,8 +125,13 @@ export class Client {
 async function connect({ protocol, hostname, port }, signal) {
   const isTls = protocol === "https:";
   const host = hostname.replace(/^\[|\]$/g, "");
-  // A host's next address is tried when one says nothing for a while, which is not the default of every Node.
-  const options = { host, port: port || (isTls ? 443 : 80), autoSelectFamily: true };
+  const options = {
+    host,
+    port: port || (isTls ? 443 : 80),
+    // A host's next address is tried when one says nothing for a while, which is not the default of every Node.
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ALONE,
+  };
   // RFC 6066 section 3: no address is the name of a server.
   const connection = isTls ? tls.connect({ ...options, servername: net.isIP(host) ? "" : host }) : net.connect(options);
   // Who waits for something sees it fail; nobody else has to.
