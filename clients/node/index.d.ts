@@ -8,8 +8,8 @@ export type OnStale =
   | "refuse"
   /**
    * Ask the server about each token (RFC 7662). As safe with a bound of one second or more: a node answers from what it
-   * has known for a second at most, so a shorter bound is not kept meanwhile. One round trip a request slower, and
-   * refused where the server cannot say it either.
+   * has known for a second at most, so a shorter bound is not kept meanwhile. One round trip a request slower, on
+   * connections that are kept, and refused where the server cannot say it either.
    */
   | "introspect"
   /**

@@ -1,10 +1,11 @@
 // Asks the server over HTTP/1.1. A redirect is not followed: it would carry the client's secret to wherever it points.
 //
-// The surprise: each request has a connection of its own, which is there before the request is made. So it is known when
-// the request went out: what a connection takes makes nothing older that the server says.
+// The surprise: where it counts when a request went out, it has a connection of its own, which is there before the
+// request is made: what a connection takes makes nothing older that the server says. Others may share some, by an agent.
 
 import { once } from "node:events";
 import * as http from "node:http";
+import * as https from "node:https";
 import * as net from "node:net";
 import { addAbortSignal } from "node:stream";
 import * as tls from "node:tls";
@@ -15,7 +16,7 @@ import { Trouble } from "./refusal.js";
 const PATIENCE = 5000;
 
 /** How long a check waits for what the server is asked. Longer than that, whoever presented the token has gone. */
-const CHECK = 3000;
+export const CHECK = 3000;
 
 /** The same, but not for longer than a check waits. What was asked goes on for others. */
 export async function patiently(asked) {
@@ -36,6 +37,8 @@ const ALONE = 1000;
 /** Who asks, and whom. */
 export class Client {
   #url;
+  /** How to connect. */
+  #address;
   /** What every path begins with, without a slash at its end. */
   #prefix;
   #authorization;
@@ -45,6 +48,7 @@ export class Client {
 
   constructor({ url, clientId, clientSecret }) {
     this.#url = url;
+    this.#address = addressOf(url);
     this.#prefix = url.pathname.replace(/\/+$/, "");
     // RFC 6749 section 2.3.1: both as in a form, then RFC 7617.
     const encoded = [clientId, clientSecret].map((part) => new URLSearchParams({ "": part }).toString().slice(1));
@@ -55,9 +59,11 @@ export class Client {
    * Asks and waits for the head of a good answer: when the request went out at the earliest, the answer, and how to end
    * it. Whoever asks has to end it.
    * @param {string} path
-   * @param {{headers?: Record<string, string>, form?: URLSearchParams, asClient?: boolean, signal?: AbortSignal}} ask
+   * @param {{headers?: Record<string, string>, form?: URLSearchParams, asClient?: boolean, signal?: AbortSignal,
+   *   agent?: http.Agent}} ask
    */
-  async ask(path, { headers = {}, form, asClient = true, signal }) {
+  async ask(path, ask) {
+    const { headers = {}, form, asClient = true, signal, agent } = ask;
     const method = form ? "POST" : "GET";
     const controller = new AbortController();
     const end = () => {
@@ -69,10 +75,9 @@ export class Client {
     if (this.#closed || signal?.aborted) controller.abort();
     signal?.addEventListener("abort", end);
     const timer = setTimeout(end, PATIENCE);
+    let request;
     try {
-      const connection = await connect(this.#url, controller.signal);
-      const request = http.request({
-        createConnection: () => connection,
+      request = await this.#request(agent, controller.signal, {
         method,
         path: this.#prefix + path,
         headers: {
@@ -92,11 +97,30 @@ export class Client {
       checkStatus(response);
       return { sent, response, end };
     } catch (error) {
+      // A connection that was kept may have ended meanwhile. That is nobody's fault, and most of all not the token's.
+      const isNews = !request?.reusedSocket || error instanceof Trouble || controller.signal.aborted;
       end();
+      if (!isNews) return this.ask(path, ask);
       throw new Trouble(`${method} ${this.#url.origin}${this.#prefix}${path}: ${why(error)}`);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  async #request(agent, signal, options) {
+    const { request } = this.#isTls ? https : http;
+    if (agent) return request({ ...this.#address, ...options, agent, signal });
+    const connection = await connect(this.#isTls, this.#address, signal);
+    return http.request({ ...options, createConnection: () => connection });
+  }
+
+  /** What keeps connections to the server. */
+  agent(options) {
+    return new (this.#isTls ? https : http).Agent(options);
+  }
+
+  get #isTls() {
+    return this.#url.protocol === "https:";
   }
 
   /** The same with a short answer, as JSON. */
@@ -121,19 +145,23 @@ export class Client {
   }
 }
 
-/** A connection to the server, ready for a request. */
-async function connect({ protocol, hostname, port }, signal) {
-  const isTls = protocol === "https:";
+/** How to connect to the server. */
+function addressOf({ protocol, hostname, port }) {
   const host = hostname.replace(/^\[|\]$/g, "");
-  const options = {
+  return {
     host,
-    port: port || (isTls ? 443 : 80),
+    port: port || (protocol === "https:" ? 443 : 80),
+    // RFC 6066 section 3: no address is the name of a server.
+    servername: net.isIP(host) ? "" : host,
     // A host's next address is tried when one says nothing for a while, which is not the default of every Node.
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ALONE,
   };
-  // RFC 6066 section 3: no address is the name of a server.
-  const connection = isTls ? tls.connect({ ...options, servername: net.isIP(host) ? "" : host }) : net.connect(options);
+}
+
+/** A connection to the server, ready for a request. */
+async function connect(isTls, address, signal) {
+  const connection = isTls ? tls.connect(address) : net.connect(address);
   // Who waits for something sees it fail; nobody else has to.
   connection.on("error", () => {});
   addAbortSignal(signal, connection);

@@ -2,63 +2,50 @@
 //
 // The surprise: an answer about another token is no answer. It is checked that the server speaks of this one.
 
+import { CHECK } from "./client.js";
 import { Trouble } from "./refusal.js";
 
 const PATH = "/v1/introspect";
 /** The most bytes of an answer; one has 400. */
 const MAX_ANSWER = 16 * 1024;
-/** How long a check waits for its turn and its answer, in milliseconds. Longer than that, whoever asked has gone. */
-const PATIENCE = 3000;
+/**
+ * How long a connection is kept that nobody needs, in milliseconds. Not for long: a new one lets whatever balances the
+ * load choose again, and doorward ends those that say nothing, too.
+ */
+const KEEP = 4000;
 /** How many checks may wait for their turn; who comes later is refused at once. */
 const MAX_WAITING = 1024;
 
 /** Introspections, so many at once. */
 export class Introspection {
   #client;
-  #free;
-  /** Those who wait for their turn, in order. */
-  #waiting = new Set();
+  /** It has the line of those who wait for a connection. */
+  #agent;
+  #most;
+  /** Those who ask or wait. */
+  #asking = 0;
 
   constructor(client, atOnce) {
     this.#client = client;
-    this.#free = atOnce;
+    this.#agent = client.agent({ keepAlive: true, maxSockets: atOnce, timeout: KEEP });
+    this.#most = atOnce + MAX_WAITING;
   }
 
   /** Whether the server says that the token is active. Throws when it says nothing, or speaks of another token. */
   async ask(token, claims) {
-    const signal = AbortSignal.timeout(PATIENCE);
-    await this.#turn(signal);
+    if (this.#asking >= this.#most) throw new Trouble("too many introspections wait for their turn");
+    this.#asking += 1;
     try {
       const form = new URLSearchParams({ token, token_type_hint: "access_token" });
-      return read(await this.#client.json(PATH, { form, signal }, MAX_ANSWER), claims);
+      const ask = { form, agent: this.#agent, signal: AbortSignal.timeout(CHECK) };
+      return read(await this.#client.json(PATH, ask, MAX_ANSWER), claims);
     } finally {
-      this.#next();
+      this.#asking -= 1;
     }
   }
 
-  #turn(signal) {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return undefined;
-    }
-    if (this.#waiting.size >= MAX_WAITING) throw new Trouble("too many introspections wait for their turn");
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(resolve);
-      signal.addEventListener("abort", () => {
-        // Whose turn it is already has left the line, and is not sent away.
-        if (this.#waiting.delete(resolve)) reject(new Trouble("no introspection in time"));
-      });
-    });
-  }
-
-  #next() {
-    const [first] = this.#waiting;
-    if (first) {
-      this.#waiting.delete(first);
-      first();
-    } else {
-      this.#free += 1;
-    }
+  close() {
+    this.#agent.destroy();
   }
 }
 

@@ -84,6 +84,7 @@ export class Verifier {
   close() {
     this.#keys.close();
     this.#feed.close();
+    this.#introspection.close();
     this.#client.close();
   }
 

@@ -35,6 +35,25 @@ test("there are so many at once, and the others have their turn", async () => {
   assert.deepEqual(await Promise.all(checks), Array(5).fill(undefined));
 });
 
+test("connections are kept, and one that ends meanwhile is nobody's fault", async () => {
+  const { node, verifier, held } = await holding(1);
+  const answers = node.pages["/v1/introspect"];
+  const connections = [];
+  node.pages["/v1/introspect"] = (req, res) => {
+    connections.push(req.socket);
+    if (connections.length === 3) req.socket.destroy();
+    else answers(req, res);
+  };
+  for (let checked = 0; checked < 3; checked += 1) {
+    const check = refusal(verifier, node.key.token());
+    await until(() => held.length > checked);
+    held[checked]();
+    assert.equal(await check, undefined);
+  }
+  const [first, ...others] = connections;
+  assert.deepEqual(others.map((connection) => connection === first), [true, true, false]);
+});
+
 test("who is one too many is refused at once", async () => {
   const { node, verifier, held } = await holding(1);
   const token = node.key.token();
