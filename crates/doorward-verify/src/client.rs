@@ -1,7 +1,7 @@
 //! Asks the server over HTTP/1.1, with TLS where the address says `https`.
 //!
-//! The surprise: each request has a connection of its own. There are few of them, and one that was kept might end in a
-//! node that is gone; a new one lets whatever balances the load choose again.
+//! The surprise: each request has a connection of its own. There are few of them while the feed is well, and one that was
+//! kept might end in a node that is gone; a new one lets whatever balances the load choose again.
 
 use std::fmt;
 use std::net::IpAddr;

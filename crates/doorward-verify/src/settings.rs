@@ -58,8 +58,9 @@ pub enum OnStale {
     #[default]
     Refuse,
     /// Ask the server about each token (RFC 7662). As safe with a bound of one second or more: a node answers from what
-    /// it has known for a second at most, so a shorter bound is not kept meanwhile. One round trip a request slower, and
-    /// refused like [`OnStale::Refuse`] where the server cannot say it either.
+    /// it has known for a second at most, so a shorter bound is not kept meanwhile. Each check looks up the host,
+    /// makes a connection, with TLS if there is any, and asks on it: some round trips more for a request. Refused like
+    /// [`OnStale::Refuse`] where the server cannot say it either.
     Introspect,
     /// Accept it until it expires. *A risk:* whoever has logged out or was disabled meanwhile stays in, for as long
     /// as the token lives and the feed is down; and who can cut the feed can bring that about.
