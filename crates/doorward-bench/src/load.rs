@@ -170,6 +170,7 @@ impl Crowd {
         let mut tally = Tally::default();
         let parts = thread::scope(|scope| {
             let run = |(runtime, clients): &'_ mut (Runtime, Vec<Client>)| {
+                clock::interrupt_nobody();
                 let taken = mem::take(clients);
                 let (back, tally) = runtime.block_on(run_all(taken, began, end.clone()))?;
                 *clients = back;
