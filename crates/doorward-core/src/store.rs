@@ -177,6 +177,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<EndedSession>>;
     /// Ends sessions of an account until it has `limit`, `newest` among them: first those that have expired, which are
     /// forgotten and not answered, then those that were used last the longest ago; not more than [`MAX_EXCESS`] at a time.
+    /// One that somebody uses in this moment may stay, or end all the same.
     async fn end_excess_sessions(
         &self,
         account: AccountId,
