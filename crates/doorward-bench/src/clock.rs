@@ -67,3 +67,33 @@ pub(crate) fn interrupt_nobody() {
 pub(crate) fn go_first() -> bool {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Realtime(Fifo)).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// `SCHED_BATCH` in <linux/sched.h>.
+    const BATCH: &str = "3";
+
+    /// The policy of the calling thread and its nice value, as proc(5) counts them.
+    fn policy_and_nice() -> [String; 2] {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        [41, 19].map(|number| after_name.split_whitespace().nth(number - 3).unwrap().to_owned())
+    }
+
+    #[test]
+    fn who_interrupts_nobody_is_as_nice_as_others() {
+        let [_, nice] = policy_and_nice();
+        let changed = thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                interrupt_nobody();
+                policy_and_nice()
+            });
+            thread.join().unwrap()
+        });
+        assert_eq!(changed, [BATCH.to_owned(), nice]);
+    }
+}

@@ -23,8 +23,9 @@ pub(crate) fn is_origin(text: &str) -> bool {
     text == LOOPBACK || text.parse().is_ok_and(told)
 }
 
-/// The origin of an address as browsers write it (RFC 6454 section 6.2): without the port that is the usual one.
-fn origin(uri: &Uri) -> Option<String> {
+/// The origin of an address as browsers write it (RFC 6454 section 6.2): without the port that is the usual one, and
+/// without what may stand before an `@`.
+pub(crate) fn origin(uri: &Uri) -> Option<String> {
     let scheme = uri.scheme_str()?;
     let usual = match scheme {
         "http" => 80,

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use axum::http::header::HeaderMap;
 use doorward_core::SetupError;
 
-use crate::settings::is_host;
+use crate::settings::{is_host, origin};
 
 /// The parameter that says where a browser came from.
 const RETURN_TO: &str = "return_to";
@@ -47,14 +47,11 @@ impl SignInPages {
 impl SignInPage {
     fn new(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
-        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
-        let host = uri.authority()?.as_str().to_ascii_lowercase();
         // `Uri` drops what follows a `#`, and takes names and passwords before an `@`.
-        let plain = !url.contains('#') && is_host(&host);
-        plain.then(|| Self {
-            url: url.to_owned(),
-            origin: format!("{scheme}://{host}"),
-        })
+        let plain = !url.contains('#') && !uri.authority()?.as_str().contains('@');
+        let origin = origin(&uri).filter(|_| plain)?.to_ascii_lowercase();
+        let url = url.to_owned();
+        Some(Self { url, origin })
     }
 
     /// Whether it is served at this origin.
@@ -146,6 +143,20 @@ mod tests {
             twice.append("x-forwarded-uri", value.parse().unwrap());
         }
         assert_eq!(single(&twice, "x-forwarded-uri"), None);
+    }
+
+    #[test]
+    fn a_page_is_at_the_origin_that_browsers_say() {
+        let page = SignInPage::new("HTTPS://App.example.com:443/in").unwrap();
+        assert!(page.is_at("https://app.example.com"));
+        for bad in [
+            "ftp://app.example.com/in",
+            "https://ann@app.example.com/in",
+            "https://app.example.com/in#top",
+            "/in",
+        ] {
+            assert!(SignInPage::new(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]
