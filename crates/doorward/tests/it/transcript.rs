@@ -30,7 +30,7 @@
 //!
 //! What is expected: a body that begins like JSON is compared as JSON, members in any order, types exactly; it has to
 //! come as `application/json; charset=utf-8` unless the transcript names another `Content-Type`. Other bodies are
-//! compared as they are, and so is every body after `<=` in place of `<`. No body means that there is none. Texts can
+//! compared as they are, and JSON after `<=` in place of `<` is too: the order of its members, no spaces. No body means that there is none. Texts can
 //! be matchers: `<any>` `<text>` `<int>` `<uuid>` `<hex24>` `<jwt>` `<date>`, and `{{name=<matcher>}}` captures. The
 //! member `"...": "<any>"` lets an object have more members. The word after the status names the outcome, which the log
 //! has to confirm; `tidy.rs` counts which are covered.

@@ -75,6 +75,16 @@ pub(crate) fn text(expected: &str, got: &str, place: &str, captured: &mut Captur
     string(expected, &Value::from(got), place, captured)
 }
 
+/// A text whose captures, `{{name=<matcher>}}`, are what was captured: `{{name}}`.
+pub(crate) fn captured(text: &str) -> String {
+    let mut pieces = text.split("=<");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| match piece.split_once(">}}") {
+        Some((_, rest)) => text + "}}" + rest,
+        None => text + "=<" + piece,
+    })
+}
+
 /// Whether a value is what a matcher stands for.
 fn is_match(matcher: &str, got: &Value) -> Result<bool, String> {
     let text = got.as_str();
