@@ -43,12 +43,17 @@ impl Canonical {
 }
 
 /// Whether this is an e-mail address: `local@domain.tld`, no display name, no address literal.
+///
+/// Names of hosts are of letters, digits and hyphens (RFC 5321 section 4.1.2); letters may be of any script (RFC 6531
+/// section 3.3) with the marks that belong to them. The library takes whatever a local part may have.
 pub fn is_email(text: &str) -> bool {
     let options = Options::default()
         .without_display_text()
         .without_domain_literal()
         .with_required_tld();
-    text.chars().count() <= MAX_IDENTIFIER && EmailAddress::parse_with_options(text, options).is_ok()
+    let of_a_host = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    text.chars().count() <= MAX_IDENTIFIER
+        && EmailAddress::parse_with_options(text, options).is_ok_and(|address| address.domain().chars().all(of_a_host))
 }
 
 #[cfg(test)]
@@ -69,7 +74,13 @@ mod tests {
 
     #[test]
     fn tells_addresses_from_other_text() {
-        for good in ["a@b.co", "john.doe@example.com", "a+b@x-y.example", "é@example.com"] {
+        for good in [
+            "a@b.co",
+            "john.doe@example.com",
+            "a+b@x-y.example",
+            "é@example.com",
+            "a/b_#@bücher.example",
+        ] {
             assert!(is_email(good), "{good}");
         }
         for bad in [
@@ -83,6 +94,10 @@ mod tests {
             "a@[127.0.0.1]",
             "a@@b.co",
             " a@b.co",
+            "a@exam#ple.com",
+            "a@b/c.com",
+            "a@my_host.com",
+            "a@b.c'o",
         ] {
             assert!(!is_email(bad), "{bad}");
         }
