@@ -3,9 +3,10 @@
 //! The surprise: whoever drops a server kills it and its folder, also when a test fails half way; the end of its log
 //! is printed then.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -28,9 +29,19 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     /// A new folder, named after the test that asks.
     pub(crate) fn new() -> Self {
+        Self::in_folder(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    /// The same where every user of the machine gets at it, wherever this project is.
+    pub(crate) fn for_all() -> Self {
+        let folder = Self::in_folder(&std::env::temp_dir());
+        fs::set_permissions(&folder.0, Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    fn in_folder(base: &Path) -> Self {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("test").replace("::", "-");
-        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
         // Making the folder decides which number is free.
         let free = (0..10_000).map(|n| base.join(format!("{test}-{}-{n}", std::process::id())));
         let made = free.into_iter().find(|path| fs::create_dir(path).is_ok());

@@ -22,13 +22,15 @@ use crate::transcript::ROOT;
 const PORTS: u16 = 6;
 
 /// Starts the script, and ends it when the pipe to the standard input closes, which also happens when a test dies.
-const SCRIPT: &str = r#""$0" & pid=$!; cat >/dev/null; kill -TERM "$pid"; wait "$pid""#;
+const SCRIPT: &str = r#""$0" & pid=$!; exec >/dev/null; cat; kill -TERM "$pid"; wait "$pid""#;
 
-/// A program that writes down its arguments, which everybody on the machine can read, and then is doorward.
+/// A program that writes down its arguments, which everybody on the machine can read, and then is doorward, or the next
+/// program of its name in the path.
 const PROGRAM: &str = concat!(
-    "#!/bin/sh\nprintf '%s\\n' \"$*\" >>\"${0%/*}/arguments\"\nexec '",
+    "#!/bin/sh\nname=${0##*/} here=${0%/*}\nprintf '%s\\n' \"$name $*\" >>\"$here/arguments\"\n",
+    "[ $name != doorward ] || exec '",
     env!("CARGO_BIN_EXE_doorward"),
-    "' \"$@\"\n"
+    "' \"$@\"\nPATH=${PATH#\"$here:\"}\nexec $name \"$@\"\n"
 );
 
 /// How long a request may take: longer than a node, or HAProxy, waits for anything.
@@ -49,14 +51,24 @@ impl Example {
     /// With everybody of another database.
     fn start(from: &str) -> Self {
         let port = free_ports();
-        let program = Folder::new();
+        let program = Folder::for_all();
         let path = program.join("doorward");
-        fs::write(&path, PROGRAM).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        // PostgreSQL's user runs the second one.
+        for (path, mode, text) in [
+            (program.join("arguments"), 0o666, ""),
+            (path.clone(), 0o755, PROGRAM),
+            (program.join("psql"), 0o755, PROGRAM),
+        ] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+        let here = path.parent().unwrap().display();
+        let search = format!("{here}:{}", std::env::var("PATH").unwrap());
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
             .arg(script())
-            .env("DOORWARD", path)
+            .env("DOORWARD", &path)
+            .env("PATH", search)
             .env("PORT", port.to_string())
             .env("FROM", from)
             .env("DOORWARD_HASH_MEMORY_KIB", "8")
@@ -259,6 +271,10 @@ fn users_of_sqlite_move_into_the_example_of_which_any_part_may_be_killed() {
     let arguments = fs::read_to_string(example.program.join("arguments")).unwrap();
     assert!(arguments.contains("move "), "{arguments}");
     assert!(!arguments.contains(&from), "it may have a password: {arguments}");
+    assert!(
+        arguments.contains("psql ") && !arguments.contains("PASSWORD"),
+        "{arguments}"
+    );
     held.is_kept(&example, "abe");
     held.goes_on(&example);
 
