@@ -27,6 +27,7 @@ mod load;
 mod log;
 mod model;
 mod node;
+mod operating;
 mod operator;
 mod postgres;
 mod proxies;

@@ -35,7 +35,7 @@ impl Database {
         Self(name)
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         SERVER.url(&self.0).to_string()
     }
 

@@ -1,0 +1,117 @@
+//! The commands of `docs/operating.md`, run as they stand there.
+//!
+//! The surprise: the backup is made while people register. Whoever was answered before it began is in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::http::Request;
+use crate::postgres::Database;
+use crate::server::Server;
+use crate::transcript::ROOT;
+
+/// How many have been answered when the backup begins, and how many more come before the server is stopped.
+const ENOUGH: usize = 20;
+
+/// The commands of a section, a text for each block of them.
+fn commands(section: &str) -> Vec<String> {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/operating.md")).unwrap();
+    let section = page.split("\n## ").find(|part| part.starts_with(section)).unwrap();
+    let blocks = section.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// Runs a block of commands in a folder; it has to succeed.
+fn run(commands: &str, folder: &Path, variables: &[(&str, &str)]) {
+    let ran = Command::new("sh")
+        .args(["-euc", commands])
+        .current_dir(folder)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{commands}: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+fn email(number: usize) -> String {
+    format!("ann-{number}@example.com")
+}
+
+fn login(server: &Server, number: usize) -> u16 {
+    let body = json!({"email": email(number), "password": "ann-pass-1"});
+    Request::post("/auth/auth/login", &body).send(server.address).status
+}
+
+/// Makes a backup while people register, and answers how many had been answered when it began.
+fn back_up(server: &Server, commands: &str, variables: &[(&str, &str)]) -> usize {
+    let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let wait_for = |count: usize| {
+        while answered.load(Ordering::SeqCst) < count {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                let body = json!({"email": email(number), "password": "ann-pass-1"});
+                let answer = Request::post("/auth/auth/register", &body).send(server.address);
+                assert_eq!(answer.status, 201, "{answer}");
+                answered.fetch_add(1, Ordering::SeqCst);
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        wait_for(ENOUGH);
+        let before = answered.load(Ordering::SeqCst);
+        run(commands, server.setup().folder().path(), variables);
+        wait_for(before + ENOUGH);
+        over.store(true, Ordering::SeqCst);
+        before
+    })
+}
+
+#[test]
+fn a_backup_of_sqlite_is_made_while_people_register_and_restored() {
+    let server = crate::server::Setup::new().start();
+    let [backup, restore] = commands("A backup of SQLite").try_into().unwrap();
+    let before = back_up(&server, &backup, &[]);
+    let setup = server.killed();
+    let folder = setup.folder().path().to_owned();
+    run(&restore, &folder, &[]);
+    let server = setup.start();
+    for number in [0, before - 1] {
+        assert_eq!(login(&server, number), 200, "{number} of {before}");
+    }
+    assert_eq!(login(&server, 1_000_000), 404);
+    for file in ["backup.db", "doorward.db"] {
+        let mode = fs::metadata(folder.join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file} {mode:o}");
+    }
+}
+
+#[test]
+fn a_backup_of_postgresql_is_made_while_people_register_and_restored() {
+    let (database, empty) = (Database::new(), Database::new());
+    let server = database.setup().start();
+    let [backup, restore] = commands("A backup of PostgreSQL").try_into().unwrap();
+    let variables = [("DATABASE", &*database.url()), ("EMPTY", &*empty.url())];
+    let before = back_up(&server, &backup, &variables);
+    let folder = server.setup().folder().path().to_owned();
+    run(&restore, &folder, &variables);
+    let server = empty.setup().start();
+    for number in [0, before - 1] {
+        assert_eq!(login(&server, number), 200, "{number} of {before}");
+    }
+    assert_eq!(login(&server, 1_000_000), 404);
+}
