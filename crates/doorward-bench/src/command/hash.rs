@@ -1,7 +1,8 @@
 //! `hash`: how many hashes a second the kernels of this machine make, beside the `argon2` crate.
 //!
 //! The surprise: on a machine that is not idle only the ratios mean anything. So the candidates take turns within each
-//! round, and of each the best round counts.
+//! round, and of each the best round counts. There are enough rounds for a minute: other guests of a host take its cache
+//! for seconds at a time, and with rounds for twenty seconds two runs half a minute apart differed by a seventh.
 
 use std::sync::Barrier;
 use std::thread;
@@ -24,7 +25,7 @@ const FEW: u32 = 2;
 #[derive(Args)]
 pub(crate) struct HashArgs {
     /// How often each candidate is measured
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
     /// Memory of a hash
     #[arg(long, value_name = "KIB", default_value_t = 19_456)]
