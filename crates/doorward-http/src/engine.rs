@@ -38,7 +38,7 @@ mod strict_json;
 mod table;
 
 pub(crate) use answer::{add_common_headers, common_headers};
-pub(crate) use body::form as read_form;
+pub(crate) use body::Bodies;
 use meant::{Meant, Unmet};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
@@ -57,6 +57,7 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) sign_in: SignInPages,
     pub(crate) proxies: Vec<Network>,
+    pub(crate) bodies: Bodies,
     ids: RequestIds,
     table: Table,
 }
@@ -91,6 +92,7 @@ impl Engine {
             metrics: Metrics::new(mounted.iter().map(|mounted| mounted.contract.name.as_str())),
             mounts: mounted,
             sign_in: SignInPages::new(&settings.sign_in)?,
+            bodies: Bodies::new(settings.body_timeout),
             auth,
             settings,
             proxies,
@@ -166,8 +168,13 @@ impl Engine {
         request: Request<Body>,
     ) -> Answered<'e> {
         let (parts, stream) = request.into_parts();
-        let patience = self.settings.body_timeout;
-        let read = meant::read(&mounted.contract, asked, origin.is_foreign, (&parts, stream), patience);
+        let read = meant::read(
+            &mounted.contract,
+            asked,
+            origin.is_foreign,
+            (&parts, stream),
+            &self.bodies,
+        );
         let Meant { route, inputs } = match read.await {
             Ok(meant) => meant,
             Err(Unmet::Refused(route, wide, why)) => return self.refuse(facts, mounted, route, wide, why.as_deref()),
@@ -293,7 +300,14 @@ impl Engine {
         wide: Wide,
         why: Option<&str>,
     ) -> Answered<'e> {
-        self.refuse_in(facts, mounted, route, wide, why, None)
+        // Bodies take all the room that there is for them, and are read soon.
+        let is_busy = wide == Wide::Busy;
+        let retry_after = is_busy.then(|| answer::whole_seconds(answer::RETRY_UNAVAILABLE));
+        let mut answered = self.refuse_in(facts, mounted, route, wide, why, retry_after);
+        if is_busy {
+            answer::close(&mut answered.response);
+        }
+        answered
     }
 
     /// A contract-wide answer, in the route's own words if it has some.

@@ -17,7 +17,7 @@ use doorward_core::{Auth, Error};
 use serde_json::{Value, json};
 
 use crate::client;
-use crate::engine::{Engine, read_form};
+use crate::engine::Engine;
 use crate::operations::response;
 use crate::own;
 use crate::refusal::{Refusal, finish};
@@ -66,7 +66,7 @@ async fn revoke(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
 /// The token in question, and who asks.
 async fn read(engine: &Engine, request: Request<Body>) -> Result<(Secret, ClientId), Refusal> {
     let (parts, body) = request.into_parts();
-    let form = read_form(MAX_FORM, &parts.headers, body, engine.settings.body_timeout).await?;
+    let form = engine.bodies.form(MAX_FORM, &parts.headers, body).await?;
     let client = client::authenticate(&engine.auth, &parts.headers, Some(&form)).await?;
     let token = form.get("token").and_then(Value::as_str).unwrap_or_default();
     if token.is_empty() {

@@ -54,6 +54,7 @@ impl From<Wide> for Refusal {
         match wide {
             Wide::TooLarge => Self::TooLarge,
             Wide::Timeout => Self::Timeout,
+            Wide::Busy => Self::Full,
             Wide::MediaType => Self::InvalidRequest("the body must be application/x-www-form-urlencoded"),
             _ => Self::InvalidRequest("the body is malformed"),
         }

@@ -25,7 +25,7 @@ pub enum Wide {
     Forbidden,
     /// Too many attempts.
     Throttled,
-    /// The hash pool is full.
+    /// The hash pool is full, or bodies that are being read take all the room for them.
     Busy,
     /// The store cannot answer.
     Unavailable,

@@ -11,7 +11,7 @@ use crate::contract::render::Filling;
 use crate::contract::wide::Wide;
 use crate::contract::{Answer, Body as Content};
 
-/// When to try again while the store cannot answer.
+/// When to try again while the store cannot answer, or bodies take all the room for them.
 pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 /// Room for the headers of nearly every response: the common ones, the id, the type, and some of the contract.
@@ -81,10 +81,15 @@ pub(super) fn refused(response: &mut Response<Body>, wide: Wide, retry_after: Op
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    // The rest of the body is not going to be read.
     if matches!(wide, Wide::TooLarge | Wide::Timeout) {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        close(response);
     }
+}
+
+/// Says that the connection ends: the rest of the body is not going to be read.
+pub(super) fn close(response: &mut Response<Body>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
 }
 
 /// Which methods a path has (RFC 9110 section 10.2.1).

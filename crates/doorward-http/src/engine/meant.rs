@@ -3,15 +3,14 @@
 //! The surprise: this is a function of its own so that the body ends with it. A login waits for its hash for seconds,
 //! among hundreds of others, and all that somebody sent along with it would wait as well.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::request::Parts;
 use doorward_core::action::Inputs;
 use serde_json::Value;
 
+use super::body::{self, Bodies};
+use super::field;
 use super::table::Candidate;
-use super::{body, field};
 use crate::contract::render::WordedFault;
 use crate::contract::wide::Wide;
 use crate::contract::{Contract, Place, Route};
@@ -36,7 +35,7 @@ pub(super) async fn read<'c>(
     (candidates, variables): (&[Candidate], &[String]),
     is_foreign: bool,
     (parts, stream): (&Parts, Body),
-    patience: Duration,
+    bodies: &Bodies,
 ) -> Result<Meant<'c>, Unmet<'c>> {
     let with_place = |of: &Candidate| {
         let route = contract.routes.get(of.route)?;
@@ -49,7 +48,8 @@ pub(super) async fn read<'c>(
         if is_foreign && body::is_form(&parts.headers) {
             return Err(Unmet::Refused(first, Wide::Forbidden, None));
         }
-        body = body::read(contract, &parts.headers, stream, patience)
+        body = bodies
+            .read(contract, &parts.headers, stream)
             .await
             .map_err(|(wide, why)| Unmet::Refused(first, wide, why))?;
     }

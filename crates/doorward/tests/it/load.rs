@@ -6,7 +6,7 @@ use std::io::Write;
 use doorward_http::contract::builtin;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Request, at_once, connect};
+use crate::http::{Answer, Request, at_once, connect, exchange};
 use crate::server::{Server, Setup};
 
 /// How often somebody comes back who was turned away. Once does, but on a machine that others keep busy.
@@ -207,7 +207,17 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
     assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(2), "{sessions}");
 }
 
-/// What nobody reads of a body is gone before its password waits (proc(5), `RssAnon`: memory that is no file's).
+/// What the system says of the memory of the server, in KiB (proc(5), `status`).
+#[cfg(target_os = "linux")]
+fn memory_kib(server: &Server, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).unwrap();
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.unwrap().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// What nobody reads of a body is gone before its password waits (`RssAnon`: memory that is no file's).
 #[cfg(target_os = "linux")]
 #[test]
 fn what_came_with_a_password_does_not_wait_with_it() {
@@ -219,11 +229,6 @@ fn what_came_with_a_password_does_not_wait_with_it() {
         .setting("hash_memory_kib", "4096")
         .setting("hash_passes", "64")
         .start();
-    let memory_kib = || -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        line.trim_end_matches("kB").trim().parse().unwrap()
-    };
     let came = || server.counted("doorward_hash_queue") + server.counted("doorward_hashes_total");
     // A few bytes of text each, hundreds in memory: a megabyte for each login.
     let unread = vec![json!({"a": 1}); 2000];
@@ -240,12 +245,37 @@ fn what_came_with_a_password_does_not_wait_with_it() {
         // One after the other: the body of those before has been read. Two may be in no line, but in their thread.
         while came() + 2 < number {}
         if number == 4 {
-            at_first = memory_kib();
+            at_first = memory_kib(&server, "RssAnon");
         }
     }
-    let taken = memory_kib().saturating_sub(at_first);
+    let taken = memory_kib(&server, "RssAnon").saturating_sub(at_first);
     assert!(
         taken < WAITING * 1024 / 2,
         "{WAITING} logins that wait take {taken} KiB"
     );
+}
+
+/// A body may take as much memory as it has bytes, however small the pieces are in which it comes (`VmHWM`: the most that
+/// the server ever took).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_body_in_small_pieces_takes_no_more_memory_than_one_in_a_piece() {
+    const BYTES: usize = 300_000;
+    let server = Setup::new().setting("body_timeout", "10m").start();
+    let body = format!("{{\"email\": \"{}\"}}", "a".repeat(BYTES));
+    let whole = Request::new("POST", "/auth/auth/login").body("application/json", body.clone().into_bytes());
+    let expected = whole.send(server.address);
+    let mut pieces = b"POST /auth/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        .to_vec();
+    for byte in body.bytes() {
+        pieces.extend_from_slice(&[b'1', b'\r', b'\n', byte, b'\r', b'\n']);
+    }
+    pieces.extend_from_slice(b"0\r\n\r\n");
+
+    let before = memory_kib(&server, "VmHWM");
+    let answer = exchange(server.address, &pieces).unwrap();
+    let taken = memory_kib(&server, "VmHWM") - before;
+    assert_eq!((answer.status, answer.text()), (expected.status, expected.text()));
+    assert!(taken < 4 * 1024, "a body of {BYTES} pieces of a byte takes {taken} KiB");
 }
