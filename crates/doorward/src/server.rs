@@ -23,6 +23,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
+use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
 
 /// How long the head of a request may take to arrive, and how long a connection may wait for its next request.
@@ -30,6 +31,10 @@ use tower::Service;
 /// Longer than the minute for which proxies keep an idle connection: whoever closes first must not be us, or the
 /// proxy sends a request into a connection that is gone.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a client may take nothing of an answer that it was sent. Whoever reads at all takes some of it sooner; without
+/// an end, who does not would keep a place among the connections, and the answer, for ever.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most bytes of the head of a request: a long token, sent in a header and in three cookies, fits in.
 const MAX_HEAD: usize = 32 * 1024;
@@ -48,13 +53,26 @@ const LINGER: Duration = Duration::from_millis(200);
 /// How long to wait when the system has no more files to give, which only time mends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The limits that an operator can set.
+/// The limits of a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Connections at once.
-    pub(crate) connections: usize,
+    connections: usize,
     /// How long a stop waits for requests in flight.
-    pub(crate) stop_timeout: Duration,
+    stop_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    write_timeout: Duration,
+}
+
+impl Limits {
+    /// With those that an operator can set.
+    pub(crate) fn new(connections: usize, stop_timeout: Duration) -> Self {
+        Self {
+            connections,
+            stop_timeout,
+            write_timeout: WRITE_TIMEOUT,
+        }
+    }
 }
 
 /// What became of requests in flight when the server stopped.
@@ -78,6 +96,7 @@ pub(crate) async fn serve(
     let server = Server {
         listener: Some(listener),
         router,
+        limits,
         places: Arc::new(Semaphore::new(limits.connections)),
         stopping: watch::Sender::new(false),
         graceful: GracefulShutdown::new(),
@@ -110,6 +129,7 @@ struct Server {
     /// None once nothing more is accepted.
     listener: Option<TcpListener>,
     router: Router,
+    limits: Limits,
     /// One permit for each connection that may still be opened.
     places: Arc<Semaphore>,
     /// Whether answers ask the client to close.
@@ -149,7 +169,7 @@ impl Server {
 
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         let (router, stopping) = (self.router.clone(), Stop::new(self.stopping.subscribe()));
-        let connection = connection(stream, peer, router, stopping, self.graceful.watcher());
+        let connection = connection((stream, peer), self.limits, router, stopping, self.graceful.watcher());
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -191,12 +211,20 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stopping: Stop, watcher: Watcher) {
+async fn connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    limits: Limits,
+    router: Router,
+    stopping: Stop,
+    watcher: Watcher,
+) {
     // Answers are small and written at once; waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits.write_timeout));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -222,7 +250,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stoppin
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     if let Err(error) = watcher.watch(connection).await {
         // Clients hang up, stall and speak nonsense all day long.
         tracing::debug!(%error, "a connection ended early");

@@ -118,10 +118,7 @@ async fn until_stopped(
     router: Router,
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let limits = Limits {
-        connections,
-        stop_timeout: config.stop_timeout,
-    };
+    let limits = Limits::new(connections, config.stop_timeout);
     let stopping = tokio::sync::Notify::new();
     let stop = async {
         signals.next().await;

@@ -8,6 +8,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+/// Bytes of the answer to `/large`, far more than a system keeps for somebody who does not read.
+const LARGE: usize = 16 * 1024 * 1024;
+
 /// A server whose requests to `/slow` end when the test says so.
 struct Running {
     address: SocketAddr,
@@ -21,6 +24,10 @@ struct Running {
 }
 
 async fn run(connections: usize) -> Running {
+    run_with(Limits::new(connections, Duration::from_secs(3600))).await
+}
+
+async fn run_with(limits: Limits) -> Running {
     let (begin, begun) = mpsc::channel(16);
     let release = Arc::new(Notify::new());
     let held = Arc::clone(&release);
@@ -30,15 +37,15 @@ async fn run(connections: usize) -> Running {
         "done"
     };
     let who = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() };
-    let router = Router::new().route("/slow", get(slow)).route("/who", get(who));
+    let large = || async { vec![b'x'; LARGE] };
+    let router = Router::new()
+        .route("/slow", get(slow))
+        .route("/who", get(who))
+        .route("/large", get(large));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = oneshot::channel();
     let (hurry, hurrying) = oneshot::channel();
-    let limits = Limits {
-        connections,
-        stop_timeout: Duration::from_secs(3600),
-    };
     let ready = |told: oneshot::Receiver<()>| async {
         // A sender that is dropped tells nothing.
         if told.await.is_err() {
@@ -129,6 +136,25 @@ async fn one_connection_more_than_the_limit_waits_for_its_turn() {
     server.begun.recv().await.unwrap();
     server.release.notify_one();
     assert!(until(&mut second, "done").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_an_answer_loses_the_connection() {
+    let server = run_with(Limits {
+        write_timeout: Duration::from_millis(100),
+        ..Limits::new(1, Duration::from_secs(3600))
+    })
+    .await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    ask(&mut first, "/large").await;
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    ask(&mut second, "/who").await;
+    let peer = second.local_addr().unwrap().to_string();
+    assert!(until(&mut second, &peer).await.starts_with("HTTP/1.1 200 "));
+    // What is left of the first is what the system had taken.
+    let mut taken = Vec::new();
+    let _ = first.read_to_end(&mut taken).await;
+    assert!(taken.len() < LARGE, "{} bytes", taken.len());
 }
 
 #[tokio::test]
