@@ -3,6 +3,7 @@
 //! The surprise: one connection more than the limit is not refused. It is not accepted either, and waits with
 //! the kernel until another one closes.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,8 +22,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::sleep;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
 
@@ -31,6 +32,10 @@ use tower::Service;
 /// Longer than the minute for which proxies keep an idle connection: whoever closes first must not be us, or the
 /// proxy sends a request into a connection that is gone.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long the head of the first request of a connection may take: whoever connects has something to ask. Proxies keep
+/// connections on which they have asked before.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take nothing of an answer that it was sent. Whoever reads at all takes some of it sooner; without
 /// an end, who does not would keep a place among the connections, and the answer, for ever.
@@ -62,6 +67,8 @@ pub(crate) struct Limits {
     stop_timeout: Duration,
     /// How long a client may take nothing of an answer.
     write_timeout: Duration,
+    /// How long the head of the first request of a connection may take.
+    first_head_timeout: Duration,
 }
 
 impl Limits {
@@ -71,6 +78,7 @@ impl Limits {
             connections,
             stop_timeout,
             write_timeout: WRITE_TIMEOUT,
+            first_head_timeout: FIRST_HEAD_TIMEOUT,
         }
     }
 }
@@ -225,7 +233,13 @@ async fn connection(
     }
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.write_timeout));
+    let (tell, asked) = oneshot::channel();
+    let tell = Cell::new(Some(tell));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        if let Some(tell) = tell.take() {
+            // Nobody waits for it in a connection that is about to end.
+            let _ = tell.send(());
+        }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(stopping.clone());
@@ -251,7 +265,21 @@ async fn connection(
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    if let Err(error) = watcher.watch(connection).await {
+    let connection = watcher.watch(connection);
+    tokio::pin!(connection);
+    // hyper has one limit for all heads.
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        asked = timeout(limits.first_head_timeout, asked) => match asked {
+            Ok(_) => connection.await,
+            Err(_) => {
+                tracing::debug!("a connection ended that had asked for nothing");
+                return;
+            }
+        },
+    };
+    if let Err(error) = ended {
         // Clients hang up, stall and speak nonsense all day long.
         tracing::debug!(%error, "a connection ended early");
     }

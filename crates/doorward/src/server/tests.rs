@@ -3,7 +3,7 @@
 
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -155,6 +155,27 @@ async fn whoever_does_not_read_an_answer_loses_the_connection() {
     let mut taken = Vec::new();
     let _ = first.read_to_end(&mut taken).await;
     assert!(taken.len() < LARGE, "{} bytes", taken.len());
+}
+
+#[tokio::test]
+async fn whoever_connects_and_asks_for_nothing_loses_the_connection() {
+    let server = run_with(Limits {
+        first_head_timeout: Duration::from_millis(100),
+        ..Limits::new(2, Duration::from_secs(3600))
+    })
+    .await;
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    let peer = kept.local_addr().unwrap().to_string();
+    ask(&mut kept, "/who").await;
+    until(&mut kept, &peer).await;
+    for head in ["", "GET /who HTTP/1.1\r\nHost: loc"] {
+        let mut silent = TcpStream::connect(server.address).await.unwrap();
+        silent.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(rest(&mut silent).await, "", "{head}");
+    }
+    // By now it has been silent for as long as they were.
+    ask(&mut kept, "/who").await;
+    assert!(until(&mut kept, &peer).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]
