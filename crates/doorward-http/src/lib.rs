@@ -4,6 +4,7 @@
 //! and [`doorward_core::Auth`] decides. The surprise: there is one handler for every route of every contract.
 
 mod client;
+mod connections;
 pub mod contract;
 mod diagnostic;
 mod docs;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use axum::Router;
 use doorward_core::{Auth, SetupError};
 
+pub use connections::Connections;
 pub use contract::Contract;
 pub use diagnostic::Diagnostic;
 pub use engine::Mount;

@@ -22,6 +22,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::connections::Connections;
+
 /// Bounds of the buckets of durations, in seconds: from an answer out of memory to a log-in in a queue.
 const BUCKETS: [f64; 13] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
@@ -80,7 +82,7 @@ impl Metrics {
     }
 
     /// The page that Prometheus reads.
-    pub(crate) fn page(&self, auth: &Auth) -> String {
+    pub(crate) fn page(&self, auth: &Auth, connections: Option<&Connections>) -> String {
         let mut registry = Registry::with_prefix("doorward");
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register(
@@ -88,6 +90,20 @@ impl Metrics {
             "Time from head to answer",
             self.durations.clone(),
         );
+        if let Some(connections) = connections {
+            let gauges = [
+                ("connections", "Connections that are open", connections.open()),
+                (
+                    "connections_max",
+                    "Connections that may be open at once",
+                    connections.most(),
+                ),
+            ];
+            register_gauges(
+                &mut registry,
+                gauges.map(|(name, help, value)| (name, help, value as u64)),
+            );
+        }
         let hasher = auth.hasher().metrics();
         let gauges = [
             ("hash_queue", "Passwords waiting for a hash thread", hasher.queued),
@@ -108,17 +124,22 @@ impl Metrics {
                 auth.remembered_tokens() as u64,
             ),
         ];
-        for (name, help, value) in gauges {
-            let gauge = Gauge::<u64, AtomicU64>::default();
-            gauge.set(value);
-            registry.register(name, help, gauge);
-        }
+        register_gauges(&mut registry, gauges);
         register_hashes(&mut registry, hasher);
         let mut page = String::new();
         match encode(&mut page, &registry) {
             Ok(()) => page,
             Err(_) => String::new(),
         }
+    }
+}
+
+/// What is so many now.
+fn register_gauges(registry: &mut Registry, gauges: impl IntoIterator<Item = (&'static str, &'static str, u64)>) {
+    for (name, help, value) in gauges {
+        let gauge = Gauge::<u64, AtomicU64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
     }
 }
 

@@ -50,7 +50,7 @@ async fn readyz(State(engine): State<Arc<Engine>>) -> Response<Body> {
 }
 
 async fn metrics(State(engine): State<Arc<Engine>>) -> Response<Body> {
-    let page = engine.metrics.page(&engine.auth);
+    let page = engine.metrics.page(&engine.auth, engine.settings.connections.as_ref());
     response(
         StatusCode::OK,
         "application/openmetrics-text; version=1.0.0; charset=utf-8",

@@ -7,6 +7,8 @@ use axum::http::Uri;
 use doorward_core::SetupError;
 use tokio::runtime::Handle;
 
+use crate::connections::Connections;
+
 /// The word for every origin on this machine.
 pub(crate) const LOOPBACK: &str = "loopback";
 
@@ -64,6 +66,8 @@ pub struct Settings {
     pub switches: Vec<String>,
     /// Whether `/metrics` is served.
     pub metrics: bool,
+    /// The connections of whoever serves the router, for `/metrics`; none where nobody counts them.
+    pub connections: Option<Connections>,
     /// Where actions that take a password run; none for where their requests are served. With a runtime of its own a
     /// burst of log-ins, whose hashes were ready at once, does not stand before requests that need none.
     pub password_runtime: Option<Handle>,
@@ -79,6 +83,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             switches: Vec::new(),
             metrics: true,
+            connections: None,
             password_runtime: None,
         }
     }

@@ -15,17 +15,21 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
-use doorward_http::Stop;
+use doorward_http::{Connections, Stop};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
+
+use self::places::{Place, Places};
+
+mod places;
 
 /// How long the head of a request may take to arrive, and how long a connection may wait for its next request.
 ///
@@ -59,26 +63,33 @@ const LINGER: Duration = Duration::from_millis(200);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The limits of a server.
-#[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Connections at once.
-    connections: usize,
+    connections: Connections,
     /// How long a stop waits for requests in flight.
     stop_timeout: Duration,
-    /// How long a client may take nothing of an answer.
-    write_timeout: Duration,
-    /// How long the head of the first request of a connection may take.
-    first_head_timeout: Duration,
+    patience: Patience,
+}
+
+/// How long a connection waits for its client.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For the head of its first request.
+    first_head: Duration,
+    /// For it to take something of an answer.
+    write: Duration,
 }
 
 impl Limits {
     /// With those that an operator can set.
-    pub(crate) fn new(connections: usize, stop_timeout: Duration) -> Self {
+    pub(crate) fn new(connections: Connections, stop_timeout: Duration) -> Self {
         Self {
             connections,
             stop_timeout,
-            write_timeout: WRITE_TIMEOUT,
-            first_head_timeout: FIRST_HEAD_TIMEOUT,
+            patience: Patience {
+                first_head: FIRST_HEAD_TIMEOUT,
+                write: WRITE_TIMEOUT,
+            },
         }
     }
 }
@@ -104,8 +115,8 @@ pub(crate) async fn serve(
     let server = Server {
         listener: Some(listener),
         router,
-        limits,
-        places: Arc::new(Semaphore::new(limits.connections)),
+        patience: limits.patience,
+        places: Places::new(limits.connections),
         stopping: watch::Sender::new(false),
         graceful: GracefulShutdown::new(),
     };
@@ -119,7 +130,7 @@ pub(crate) async fn serve(
         stopping: _stopping,
         ..
     } = server.close_door();
-    let open = || limits.connections.saturating_sub(places.available_permits());
+    let open = || places.taken();
     if open() > 0 {
         // Whoever came last has to be read before a connection that has said nothing counts as idle.
         sleep(LINGER).await;
@@ -137,9 +148,8 @@ struct Server {
     /// None once nothing more is accepted.
     listener: Option<TcpListener>,
     router: Router,
-    limits: Limits,
-    /// One permit for each connection that may still be opened.
-    places: Arc<Semaphore>,
+    patience: Patience,
+    places: Arc<Places>,
     /// Whether answers ask the client to close.
     stopping: watch::Sender<bool>,
     graceful: GracefulShutdown,
@@ -165,19 +175,19 @@ impl Server {
         let Some(Ok(listener)) = self.listener.take().map(TcpListener::into_std) else {
             return self;
         };
-        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+        while let Some(permit) = self.places.try_wait() {
             let Ok((stream, peer)) = listener.accept() else { break };
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                Ok(stream) => self.attend(stream, peer, place),
+                Ok(stream) => self.attend(stream, peer, self.places.take(permit)),
                 Err(error) => tracing::debug!(%error, "a connection was gone at once"),
             }
         }
         self
     }
 
-    fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    fn attend(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let (router, stopping) = (self.router.clone(), Stop::new(self.stopping.subscribe()));
-        let connection = connection((stream, peer), self.limits, router, stopping, self.graceful.watcher());
+        let connection = connection((stream, peer), self.patience, router, stopping, self.graceful.watcher());
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -186,16 +196,13 @@ impl Server {
 }
 
 /// The next connection, once there is a place for it. `None` when nothing more is accepted.
-async fn accept(
-    listener: Option<&TcpListener>,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(listener: Option<&TcpListener>, places: &Arc<Places>) -> Option<(TcpStream, SocketAddr, Place)> {
     let listener = listener?;
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let permit = places.wait().await?;
     let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return Some((stream, peer, place)),
+            Ok((stream, peer)) => return Some((stream, peer, places.take(permit))),
             // The client was gone before it was its turn; the next one is not worse off for it.
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
@@ -221,7 +228,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
 
 async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
-    limits: Limits,
+    patience: Patience,
     router: Router,
     stopping: Stop,
     watcher: Watcher,
@@ -232,7 +239,7 @@ async fn connection(
         return;
     }
     let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(limits.write_timeout));
+    stream.set_timeout(Some(patience.write));
     let (tell, asked) = oneshot::channel();
     let tell = Cell::new(Some(tell));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -271,7 +278,7 @@ async fn connection(
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,
-        asked = timeout(limits.first_head_timeout, asked) => match asked {
+        asked = timeout(patience.first_head, asked) => match asked {
             Ok(_) => connection.await,
             Err(_) => {
                 tracing::debug!("a connection ended that had asked for nothing");

@@ -13,7 +13,7 @@ use std::thread;
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
-use doorward_http::Settings;
+use doorward_http::{Connections, Settings};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -57,11 +57,11 @@ impl ServeArgs {
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = args.load()?.config;
     log::start(config.log_format, &config.log_level).map_err(Failure::usage)?;
-    let connections = open_files::connections(config.max_connections, open_files::raise());
+    let connections = Connections::new(open_files::connections(config.max_connections, open_files::raise()));
     let no_threads = |error| Failure::of(format!("no threads: {error}"), "raise the limits");
     let runtime = Runtime::new().map_err(no_threads)?;
     let password_runtime = password_runtime().map_err(no_threads)?;
-    let (auth, ended) = runtime.block_on(serve(&config, connections, password_runtime.handle()))?;
+    let (auth, ended) = runtime.block_on(serve(&config, &connections, password_runtime.handle()))?;
     // Whatever still runs is cut here, before the store is closed.
     drop(runtime);
     drop(password_runtime);
@@ -85,7 +85,7 @@ fn password_runtime() -> io::Result<Runtime> {
 /// runtimes.
 async fn serve(
     config: &Config,
-    connections: usize,
+    connections: &Connections,
     password_runtime: &Handle,
 ) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
     let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
@@ -93,6 +93,7 @@ async fn serve(
     let hasher = assembly::hasher(config).map_err(Failure::usage)?;
     let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
     let settings = Settings {
+        connections: Some(connections.clone()),
         password_runtime: Some(password_runtime.clone()),
         ..config.http()
     };
@@ -113,12 +114,12 @@ async fn serve(
 
 async fn until_stopped(
     config: &Config,
-    connections: usize,
+    connections: &Connections,
     listener: TcpListener,
     router: Router,
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let limits = Limits::new(connections, config.stop_timeout);
+    let limits = Limits::new(connections.clone(), config.stop_timeout);
     let stopping = tokio::sync::Notify::new();
     let stop = async {
         signals.next().await;

@@ -23,8 +23,12 @@ struct Running {
     stopped: JoinHandle<Stopped>,
 }
 
+fn limits(connections: usize) -> Limits {
+    Limits::new(Connections::new(connections), Duration::from_secs(3600))
+}
+
 async fn run(connections: usize) -> Running {
-    run_with(Limits::new(connections, Duration::from_secs(3600))).await
+    run_with(limits(connections)).await
 }
 
 async fn run_with(limits: Limits) -> Running {
@@ -140,11 +144,9 @@ async fn one_connection_more_than_the_limit_waits_for_its_turn() {
 
 #[tokio::test]
 async fn whoever_does_not_read_an_answer_loses_the_connection() {
-    let server = run_with(Limits {
-        write_timeout: Duration::from_millis(100),
-        ..Limits::new(1, Duration::from_secs(3600))
-    })
-    .await;
+    let mut limits = limits(1);
+    limits.patience.write = Duration::from_millis(100);
+    let server = run_with(limits).await;
     let mut first = TcpStream::connect(server.address).await.unwrap();
     ask(&mut first, "/large").await;
     let mut second = TcpStream::connect(server.address).await.unwrap();
@@ -159,11 +161,9 @@ async fn whoever_does_not_read_an_answer_loses_the_connection() {
 
 #[tokio::test]
 async fn whoever_connects_and_asks_for_nothing_loses_the_connection() {
-    let server = run_with(Limits {
-        first_head_timeout: Duration::from_millis(100),
-        ..Limits::new(2, Duration::from_secs(3600))
-    })
-    .await;
+    let mut limits = limits(2);
+    limits.patience.first_head = Duration::from_millis(100);
+    let server = run_with(limits).await;
     let mut kept = TcpStream::connect(server.address).await.unwrap();
     let peer = kept.local_addr().unwrap().to_string();
     ask(&mut kept, "/who").await;

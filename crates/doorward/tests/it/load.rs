@@ -1,12 +1,14 @@
 //! More than the machine can do: every contract says so in its own words, with the time to come back, and whoever
 //! was let in is served.
 
+use std::collections::VecDeque;
 use std::io::Write;
+use std::time::Duration;
 
 use doorward_http::contract::builtin;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Request, at_once, connect, exchange};
+use crate::http::{Answer, Line, Request, at_once, connect, exchange};
 use crate::server::{Server, Setup};
 
 /// How often somebody comes back who was turned away. Once does, but on a machine that others keep busy.
@@ -145,6 +147,38 @@ fn a_database_that_somebody_holds_is_answered_unavailable_and_serves_again_after
             "{contract}: nothing was written before: {answer}"
         );
     }
+}
+
+#[test]
+fn the_log_says_once_that_every_place_for_a_connection_is_taken() {
+    const PLACES: usize = 20;
+    let server = Setup::new().setting("max_connections", &PLACES.to_string()).start();
+    let told = |line: &str| server.log().matches(line).count();
+    let (none, again) = (
+        "every place for a connection is taken",
+        "there are places for connections again",
+    );
+    let open = || {
+        let mut line = Line::open(server.address, Duration::from_secs(60)).unwrap();
+        assert_eq!(line.ask(&Request::get("/healthz")).unwrap().status, 200);
+        line
+    };
+    let mut lines: VecDeque<Line> = (1..PLACES).map(|_| open()).collect();
+    assert_eq!(server.counted("doorward_connections_max"), PLACES as u64);
+    // With the one that asks.
+    while server.counted("doorward_connections") != PLACES as u64 {}
+    lines.push_back(open());
+    while told(none) == 0 {}
+    // Whoever goes makes room for the next one, and nobody is told each time.
+    for _ in 0..PLACES {
+        lines.pop_front();
+        lines.push_back(open());
+    }
+    assert_eq!((told(none), told(again)), (1, 0));
+    drop(lines);
+    while told(again) == 0 {}
+    while server.counted("doorward_connections") != 1 {}
+    assert_eq!((told(none), told(again)), (1, 1));
 }
 
 /// The sockets that the server has open.
