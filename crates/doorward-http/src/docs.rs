@@ -13,9 +13,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::routing::get;
+use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::engine::{Engine, Mounted};
 use crate::openapi::document;
@@ -36,19 +38,39 @@ dt { font-weight: 600; margin-top: .75rem; } dd { margin: 0; }
 ";
 
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
-    let mut router = Router::new().route(own::DOCS, get(page));
+    let made = Made::default();
+    let handler = move |State(engine): State<Arc<Engine>>, request: Request<Body>| async move {
+        let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
+        let html = made.get(|| page(&engine)).await;
+        let mut response = response(StatusCode::OK, "text/html; charset=utf-8", html);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        engine.finish(&facts, ("none", "docs", "ok"), response, started)
+    };
+    let mut router = Router::new().route(own::DOCS, get(handler));
     for prefix in prefixes(engine) {
         let path = own::document(&prefix);
-        let handler = move |State(engine): State<Arc<Engine>>| async move {
-            response(
-                StatusCode::OK,
-                "application/json; charset=utf-8",
-                document(&mounted_at(&engine, &prefix)).to_string(),
-            )
+        let made = Made::default();
+        let handler = move |State(engine): State<Arc<Engine>>, request: Request<Body>| async move {
+            let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
+            let text = made.get(|| document(&mounted_at(&engine, &prefix)).to_string()).await;
+            let response = response(StatusCode::OK, "application/json; charset=utf-8", text);
+            engine.finish(&facts, ("none", "openapi", "ok"), response, started)
         };
         router = router.route(&path, get(handler));
     }
     router
+}
+
+/// What is made when somebody first asks for it, and kept: it takes milliseconds, and what nobody asks for takes no
+/// memory.
+#[derive(Clone, Default)]
+struct Made(Arc<OnceCell<Bytes>>);
+
+impl Made {
+    async fn get(&self, make: impl FnOnce() -> String) -> Bytes {
+        self.0.get_or_init(|| async { make().into() }).await.clone()
+    }
 }
 
 /// Every prefix once, in the order of mounting.
@@ -70,21 +92,17 @@ fn mounted_at<'e>(engine: &'e Engine, prefix: &str) -> Vec<&'e Arc<Mounted>> {
         .collect()
 }
 
-async fn page(State(engine): State<Arc<Engine>>) -> Response<Body> {
+fn page(engine: &Engine) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>APIs of this server</title>\
          <style>{STYLE}</style><h1>APIs of this server</h1>"
     );
-    for prefix in prefixes(&engine) {
-        let document = document(&mounted_at(&engine, &prefix));
+    for prefix in prefixes(engine) {
+        let document = document(&mounted_at(engine, &prefix));
         section(&mut html, &prefix, &document);
     }
-    let mut response = response(StatusCode::OK, "text/html; charset=utf-8", html);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    response
+    html
 }
 
 fn section(html: &mut String, prefix: &str, document: &Value) {

@@ -21,6 +21,7 @@ use crate::contract::render::{Filling, WordedFault};
 use crate::contract::wide::Wide;
 use crate::forward_auth::SignInPages;
 use crate::metrics::Metrics;
+use crate::operations::PROBES;
 use crate::settings::{Network, Settings};
 use crate::status_list;
 
@@ -37,7 +38,7 @@ mod request;
 mod strict_json;
 mod table;
 
-pub(crate) use answer::{add_common_headers, common_headers};
+pub(crate) use answer::add_common_headers;
 pub(crate) use body::Bodies;
 use meant::{Meant, Unmet};
 pub use mount::Mount;
@@ -105,27 +106,27 @@ impl Engine {
         RequestFacts::new(request, self.ids.next(), self.settings.secure_cookies)
     }
 
-    /// Counts a request and writes its line. The names are those of its contract, its action and its outcome.
-    pub(crate) fn record(
+    /// What is the same for every answer: headers, a count and a line in the log. The names are those of its contract,
+    /// its action and its outcome.
+    pub(crate) fn finish(
         &self,
         facts: &RequestFacts,
         (contract, action, outcome): (&str, &'static str, &'static str),
-        status: StatusCode,
+        mut response: Response<Body>,
         started: Instant,
-    ) {
+    ) -> Response<Body> {
+        answer::common_headers(&mut response, &facts.id);
         let took = self.auth.clock().instant().duration_since(started);
-        self.metrics.request(contract, action, status, took);
-        tracing::info!(
-            target: "request",
-            id = facts.id,
-            method = %facts.method,
-            path = facts.path,
-            status = status.as_u16(),
-            contract,
-            action,
-            outcome,
-            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        );
+        self.metrics.request(contract, action, response.status(), took);
+        let RequestFacts { id, method, path, .. } = facts;
+        let status = response.status().as_u16();
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if PROBES.contains(&action) {
+            tracing::debug!(target: "request", id, %method, path, status, contract, action, outcome, micros);
+        } else {
+            tracing::info!(target: "request", id, %method, path, status, contract, action, outcome, micros);
+        }
+        response
     }
 
     async fn answer(&self, facts: &RequestFacts, request: Request<Body>) -> Option<Answered<'_>> {
@@ -354,13 +355,10 @@ pub(crate) async fn serve(State(engine): State<Arc<Engine>>, request: Request<Bo
         // Nothing is mounted at all.
         return answer::bare(StatusCode::NOT_FOUND);
     };
-    let mut response = answered.response;
-    common_headers(&mut response, &facts.id);
     let names = (
         answered.mounted.contract.name.as_str(),
         answered.action,
         answered.outcome,
     );
-    engine.record(&facts, names, response.status(), started);
-    response
+    engine.finish(&facts, names, answered.response, started)
 }

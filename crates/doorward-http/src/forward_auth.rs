@@ -19,7 +19,7 @@ use doorward_core::forward_auth::Caller;
 use doorward_core::session::SessionId;
 use serde_json::json;
 
-use crate::engine::{Engine, Mounted, RequestFacts, common_headers, is_from_proxy, tokens_of_realm};
+use crate::engine::{Engine, Mounted, RequestFacts, is_from_proxy, tokens_of_realm};
 use crate::operations::response;
 use crate::own;
 use crate::refusal::{self, Refusal};
@@ -89,10 +89,8 @@ async fn verify(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Re
     let facts = engine.facts(&request);
     let (parts, _) = request.into_parts();
     let verdict = judge(&engine, &parts, &facts).await;
-    let (outcome, mut response) = worded(verdict, &facts);
-    common_headers(&mut response, &facts.id);
-    engine.record(&facts, ("none", "verify", outcome), response.status(), started);
-    response
+    let (outcome, response) = worded(verdict, &facts);
+    engine.finish(&facts, ("none", "verify", outcome), response, started)
 }
 
 async fn wrong_method(state: State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {

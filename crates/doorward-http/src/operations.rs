@@ -18,6 +18,12 @@ use crate::refusal::{Refusal, finish};
 /// `kid` asks again; no cache on the way may give it what was before.
 const JWKS_MAX_AGE: &str = "private, max-age=300";
 
+/// What machines ask for all the time, by the names of their actions. Their lines are for whoever looks for them.
+pub(crate) const PROBES: [&str; 3] = [HEALTHZ, READYZ, METRICS];
+const HEALTHZ: &str = "healthz";
+const READYZ: &str = "readyz";
+const METRICS: &str = "metrics";
+
 pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
     let router = Router::new()
         .route(own::HEALTHZ, get(healthz))
@@ -31,31 +37,36 @@ pub(crate) fn routes(engine: &Engine) -> Router<Arc<Engine>> {
 }
 
 /// The process lives.
-async fn healthz() -> Response<Body> {
-    json_response(StatusCode::OK, &json!({"status": "ok"}))
+async fn healthz(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
+    let response = json_response(StatusCode::OK, &json!({"status": "ok"}));
+    engine.finish(&facts, ("none", HEALTHZ, "ok"), response, started)
 }
 
 /// The store answers.
-async fn readyz(State(engine): State<Arc<Engine>>) -> Response<Body> {
-    match engine.auth.store().ready().await {
-        Ok(()) => json_response(StatusCode::OK, &json!({"status": "ready"})),
+async fn readyz(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
+    let (outcome, status, says) = match engine.auth.store().ready().await {
+        Ok(()) => ("ok", StatusCode::OK, "ready"),
         Err(error) => {
-            tracing::warn!(%error, "not ready");
-            json_response(
+            tracing::warn!(id = facts.id, %error, "not ready");
+            (
+                "unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                &json!({"status": "the store cannot answer"}),
+                "the store cannot answer",
             )
         }
-    }
+    };
+    let response = json_response(status, &json!({"status": says}));
+    engine.finish(&facts, ("none", READYZ, outcome), response, started)
 }
 
-async fn metrics(State(engine): State<Arc<Engine>>) -> Response<Body> {
+async fn metrics(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
+    let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
     let page = engine.metrics.page(&engine.auth, engine.settings.connections.as_ref());
-    response(
-        StatusCode::OK,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        page,
-    )
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let response = response(StatusCode::OK, media_type, page);
+    engine.finish(&facts, ("none", METRICS, "ok"), response, started)
 }
 
 /// The public keys of tokens (RFC 7517 section 5).
@@ -93,8 +104,8 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
 }
 
 /// A response with the headers that all have.
-pub(crate) fn response(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+pub(crate) fn response(status: StatusCode, media_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -14,7 +14,7 @@ use doorward_core::Error;
 use serde_json::json;
 
 use crate::contract::wide::Wide;
-use crate::engine::{Engine, RequestFacts, common_headers};
+use crate::engine::{Engine, RequestFacts};
 use crate::operations::response;
 
 /// When to try again, in seconds, while the store cannot answer or every place is taken.
@@ -138,7 +138,7 @@ pub(crate) async fn wrong_method(State(engine): State<Arc<Engine>>, request: Req
     finish(&engine, &facts, "none", Err(Refusal::WrongMethod), started)
 }
 
-/// What is the same for every answer to a service: its headers and its line in the log.
+/// Words what a service is answered, and does what is the same for every answer.
 pub(crate) fn finish(
     engine: &Engine,
     facts: &RequestFacts,
@@ -146,13 +146,11 @@ pub(crate) fn finish(
     answered: Result<Response<Body>, Refusal>,
     started: Instant,
 ) -> Response<Body> {
-    let (outcome, mut response) = match answered {
+    let (outcome, response) = match answered {
         Ok(response) => ("ok", response),
         Err(refusal) => refusal.told(facts),
     };
-    common_headers(&mut response, &facts.id);
-    engine.record(facts, ("none", action, outcome), response.status(), started);
-    response
+    engine.finish(facts, ("none", action, outcome), response, started)
 }
 
 #[cfg(test)]

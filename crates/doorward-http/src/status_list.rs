@@ -18,7 +18,7 @@ use doorward_core::token::STATUS_CLAIM;
 use serde_json::json;
 
 use crate::contract::Contract;
-use crate::engine::{Engine, common_headers};
+use crate::engine::Engine;
 use crate::operations::response;
 use crate::own;
 use crate::refusal::Refusal;
@@ -57,14 +57,12 @@ async fn status_list(
         Some(list) => engine.auth.status_list(list).await,
         None => Ok(None),
     };
-    let (outcome, mut response) = match found {
+    let (outcome, response) = match found {
         Ok(Some(token)) => ("ok", given(&token)),
         Ok(None) => ("not_found", missing()),
         Err(error) => Refusal::from(error).told(&facts),
     };
-    common_headers(&mut response, &facts.id);
-    engine.record(&facts, ("none", "status_list", outcome), response.status(), started);
-    response
+    engine.finish(&facts, ("none", "status_list", outcome), response, started)
 }
 
 fn missing() -> Response<Body> {

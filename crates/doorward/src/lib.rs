@@ -109,6 +109,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_document_is_made_once() {
+        let (folder, config) = small("documents");
+        let app = router(config).await.unwrap();
+        for path in ["/docs", "/openapi.json", "/users/openapi.json"] {
+            let ask = async || {
+                let request = Request::get(path).body(Body::empty()).unwrap();
+                let response = app.clone().oneshot(request).await.unwrap();
+                to_bytes(response.into_body(), 1 << 20).await.unwrap()
+            };
+            let (first, second) = (ask().await, ask().await);
+            assert!(!first.is_empty(), "{path}");
+            assert_eq!(first.as_ptr(), second.as_ptr(), "{path}");
+        }
+        drop(app);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
     async fn a_prefix_that_no_request_can_have_is_refused() {
         let (folder, config) = small("prefix");
         let (name, _) = builtin::ALL[0];

@@ -112,7 +112,7 @@ const COMMON_HEADERS: [(HeaderName, &str); 4] = [
 ];
 
 /// Adds them, and the id of the request.
-pub(crate) fn common_headers(response: &mut Response<Body>, id: &str) {
+pub(super) fn common_headers(response: &mut Response<Body>, id: &str) {
     const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(X_REQUEST_ID, id);

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::http::{self, Request};
+use crate::http::{self, Answer, Request};
 use crate::server::Setup;
 
 #[test]
@@ -47,23 +47,47 @@ fn secrets_in_unusual_places_stay_out_of_it() {
 fn every_answer_names_its_line() {
     let server = Setup::new().setting("log_format", "json").start();
     let answers = [
-        Request::get("/users/users/profile").send(server.address),
-        Request::get("/users/nowhere").send(server.address),
-        Request::new("OPTIONS", "/users/users/login").send(server.address),
-        Request::new("POST", "/users/users/login")
-            .body("text/plain", b"x".to_vec())
-            .send(server.address),
-    ];
+        Request::get("/users/users/profile"),
+        Request::get("/users/nowhere"),
+        Request::new("OPTIONS", "/users/users/login"),
+        Request::new("POST", "/users/users/login").body("text/plain", b"x".to_vec()),
+        Request::get("/docs"),
+        Request::get("/users/openapi.json"),
+    ]
+    .map(|request| request.send(server.address));
     let log = server.log();
     for answer in answers {
-        let id = answer.header("x-request-id").unwrap();
-        let lines: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
-        assert_eq!(lines.len(), 1, "{id}: {log}");
-        assert!(
-            lines[0].contains(&format!("\"status\":{}", answer.status)),
-            "{}",
-            lines[0]
-        );
+        names_its_line(&answer, &log);
+    }
+}
+
+fn names_its_line(answer: &Answer, log: &str) {
+    let id = answer.header("x-request-id").unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
+    assert_eq!(lines.len(), 1, "{id}: {log}");
+    let status = format!("\"status\":{}", answer.status);
+    assert!(lines[0].contains(&status), "{}", lines[0]);
+}
+
+#[test]
+fn what_machines_ask_all_the_time_has_lines_for_whoever_wants_them() {
+    for (level, are_there) in [("info", false), ("info,request=debug", true)] {
+        let server = Setup::new()
+            .setting("log_format", "json")
+            .setting("log_level", level)
+            .start();
+        for (number, path) in ["/healthz", "/readyz", "/metrics"].into_iter().enumerate() {
+            let answer = Request::get(path).send(server.address);
+            let log = server.log();
+            assert_eq!(
+                log.matches("\"micros\"").count(),
+                if are_there { number + 1 } else { 0 },
+                "{log}"
+            );
+            if are_there {
+                names_its_line(&answer, &log);
+            }
+        }
     }
 }
 
