@@ -373,7 +373,7 @@ impl SubjectKey {
 
 /// The address as one subscriber has it: IPv6 by its /64, because each subscriber gets a whole one at least
 /// (RFC 6177 section 2), and IPv4 written as IPv6 (RFC 4291 section 2.5.5.2) as IPv4.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

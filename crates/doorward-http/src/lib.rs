@@ -30,7 +30,7 @@ pub use contract::Contract;
 pub use diagnostic::Diagnostic;
 pub use engine::Mount;
 pub use feed::Stop;
-pub use settings::{SecureCookies, Settings};
+pub use settings::{Network, SecureCookies, Settings};
 
 use engine::Engine;
 

@@ -102,7 +102,7 @@ pub enum SecureCookies {
 
 /// A network whose addresses are believed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Network {
+pub struct Network {
     address: u128,
     /// How many leading bits have to agree; IPv4 counts as `::ffff:0:0/96`.
     bits: u32,
@@ -110,7 +110,10 @@ pub(crate) struct Network {
 
 impl Network {
     /// Reads `10.0.0.0/8`, `::1`, ….
-    pub(crate) fn parse(text: &str) -> Result<Self, SetupError> {
+    ///
+    /// # Errors
+    /// When it is no address and no network.
+    pub fn parse(text: &str) -> Result<Self, SetupError> {
         let bad = || {
             let hint = "write an address or a network, as in `127.0.0.1` or `10.0.0.0/8`";
             SetupError::new(format!("trusted_proxies: `{text}` is no address"), hint)
@@ -131,7 +134,7 @@ impl Network {
     }
 
     /// Whether the address belongs to it.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let differing = self.address ^ number(address);
         self.bits == 0 || differing.leading_zeros() >= self.bits
     }

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
-use doorward_http::{Connections, Stop};
+use doorward_http::{Connections, Network, Stop};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -66,6 +66,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Limits {
     /// Connections at once.
     connections: Connections,
+    /// Who stands for many clients.
+    proxies: Vec<Network>,
     /// How long a stop waits for requests in flight.
     stop_timeout: Duration,
     patience: Patience,
@@ -82,9 +84,10 @@ struct Patience {
 
 impl Limits {
     /// With those that an operator can set.
-    pub(crate) fn new(connections: Connections, stop_timeout: Duration) -> Self {
+    pub(crate) fn new(connections: Connections, proxies: Vec<Network>, stop_timeout: Duration) -> Self {
         Self {
             connections,
+            proxies,
             stop_timeout,
             patience: Patience {
                 first_head: FIRST_HEAD_TIMEOUT,
@@ -116,7 +119,7 @@ pub(crate) async fn serve(
         listener: Some(listener),
         router,
         patience: limits.patience,
-        places: Places::new(limits.connections),
+        places: Places::new(limits.connections, limits.proxies),
         stopping: watch::Sender::new(false),
         graceful: GracefulShutdown::new(),
     };
@@ -178,7 +181,11 @@ impl Server {
         while let Some(permit) = self.places.try_wait() {
             let Ok((stream, peer)) = listener.accept() else { break };
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                Ok(stream) => self.attend(stream, peer, self.places.take(permit)),
+                Ok(stream) => {
+                    if let Ok(place) = self.places.take(permit, peer.ip()) {
+                        self.attend(stream, peer, place);
+                    }
+                }
                 Err(error) => tracing::debug!(%error, "a connection was gone at once"),
             }
         }
@@ -198,11 +205,14 @@ impl Server {
 /// The next connection, once there is a place for it. `None` when nothing more is accepted.
 async fn accept(listener: Option<&TcpListener>, places: &Arc<Places>) -> Option<(TcpStream, SocketAddr, Place)> {
     let listener = listener?;
-    let permit = places.wait().await?;
+    let mut permit = places.wait().await?;
     let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return Some((stream, peer, places.take(permit))),
+            Ok((stream, peer)) => match places.take(permit, peer.ip()) {
+                Ok(place) => return Some((stream, peer, place)),
+                Err(back) => permit = back,
+            },
             // The client was gone before it was its turn; the next one is not worse off for it.
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {

@@ -13,7 +13,7 @@ use std::thread;
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
-use doorward_http::{Connections, Settings};
+use doorward_http::{Connections, Network, Settings};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -119,7 +119,9 @@ async fn until_stopped(
     router: Router,
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let limits = Limits::new(connections.clone(), config.stop_timeout);
+    let proxies = config.trusted_proxies.iter().map(|text| Network::parse(text));
+    let proxies = proxies.collect::<Result<_, _>>().map_err(Failure::usage)?;
+    let limits = Limits::new(connections.clone(), proxies, config.stop_timeout);
     let stopping = tokio::sync::Notify::new();
     let stop = async {
         signals.next().await;

@@ -371,7 +371,9 @@ pub(super) const LIMITS: &[Setting] = &[
             least: 1,
             most: 1_000_000,
         },
-        about: "Connections at once; further ones wait until one closes. On Linux the server raises its limit of open \
+        about: "Connections at once; further ones wait until one closes. One network (IPv4: one address, IPv6: one /64) \
+                has a quarter of them at most, or 64 if that is more; further ones of it are closed, with a warning in \
+                the log. `trusted_proxies` and this machine may have all. On Linux the server raises its limit of open \
                 files as far as the system lets it, and takes fewer connections where that is too low, with a warning \
                 in the log. Elsewhere that limit has to be higher.",
     },

@@ -24,7 +24,7 @@ struct Running {
 }
 
 fn limits(connections: usize) -> Limits {
-    Limits::new(Connections::new(connections), Duration::from_secs(3600))
+    Limits::new(Connections::new(connections), Vec::new(), Duration::from_secs(3600))
 }
 
 async fn run(connections: usize) -> Running {
