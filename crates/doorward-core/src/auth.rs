@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::client::Clients;
@@ -14,7 +15,7 @@ use crate::key::{KeyId, KeyRing, StoredKey};
 use crate::password::PasswordPolicy;
 use crate::realm::Realm;
 use crate::refresh::RotationSecret;
-use crate::revocations::{Freshness, Known, Revocations};
+use crate::revocations::{Freshness, Known, Progress, Revocations};
 use crate::secret::{PasswordHash, Secret};
 use crate::session::{EndedSession, SessionId};
 use crate::status_list::{StatusListPolicy, StatusLists};
@@ -95,6 +96,8 @@ pub struct Auth {
     ended: Revocations,
     ended_here: Arc<Notify>,
     pub(crate) catching_up: Turns,
+    /// How far the endings were known at the last purge.
+    purged_at: Mutex<Progress>,
 }
 
 impl Auth {
@@ -133,6 +136,7 @@ impl Auth {
             ended: Revocations::default(),
             ended_here: Arc::default(),
             catching_up: Turns::default(),
+            purged_at: Mutex::default(),
             rotation: RotationSecret::new(&rotation),
             clients: Clients::default(),
             status_lists: policy.status_lists.clone().map(StatusLists::new),
@@ -165,12 +169,21 @@ impl Auth {
 
     /// Forgets what can be forgotten: dead sessions, their endings, keys whose tokens are all dead.
     ///
+    /// Of the endings only those before the one that this process had read last when it purged before: some are dead
+    /// when they are written, and whoever has read no further than to one of them has to find it again. Any process
+    /// that has read since then is past them; one that has not reads everything again.
+    ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
         while self.store.purge_sessions(now, PURGE_PAGE).await? >= PURGE_PAGE {}
-        while self.store.purge_ended_sessions(now, PURGE_PAGE).await? >= PURGE_PAGE {}
+        let reached = self.ended.recent().progress();
+        let before = std::mem::replace(&mut *self.purged_at.lock(), reached);
+        // In another past the same numbers are others.
+        let is_same_past = before.timeline == reached.timeline;
+        let below = if is_same_past { before.sequence } else { 0 };
+        while self.store.purge_ended_sessions(now, below, PURGE_PAGE).await? >= PURGE_PAGE {}
         self.ended.purge(now);
         let overlap = i64::try_from(self.policy.key_overlap.as_millis()).unwrap_or(i64::MAX);
         self.store

@@ -193,9 +193,10 @@ pub trait Store: Send + Sync + 'static {
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
     /// Forgets sessions whose every token is dead by age at `now`, at most `limit`. Answers how many.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
-    /// Forgets endings of sessions whose every access token is dead by age at `now`, at most `limit`. The last ending is
-    /// kept, so that whoever has read it finds it again. Answers how many.
-    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
+    /// Forgets endings of sessions whose every access token is dead by age at `now`, at most `limit`, of those with a
+    /// sequence below `below`. The last ending is kept all the same, so that whoever has read it finds it again. Answers
+    /// how many.
+    async fn purge_ended_sessions(&self, now: Timestamp, below: i64, limit: usize) -> Result<usize>;
 
     /// Reserves so many places in the status lists and answers the first of them. Nobody is given one twice.
     async fn reserve_status_indices(&self, count: i64) -> Result<i64>;

@@ -100,8 +100,8 @@ const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessi
 const PURGE: &str = "DELETE FROM sessions WHERE id = ANY (ARRAY( \
      SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 const PURGE_ENDED: &str = "DELETE FROM ended_sessions WHERE sequence = ANY (ARRAY( \
-     SELECT sequence FROM ended_sessions WHERE expires_at <= $1 \
-     AND sequence < (SELECT last_sequence FROM endings WHERE id = 1) ORDER BY expires_at LIMIT $2 \
+     SELECT sequence FROM ended_sessions WHERE expires_at <= $1 AND sequence < $2 \
+     AND sequence < (SELECT last_sequence FROM endings WHERE id = 1) ORDER BY expires_at LIMIT $3 \
      FOR UPDATE SKIP LOCKED))";
 
 pub(super) async fn open(
@@ -244,8 +244,8 @@ pub(super) async fn purge(link: &Link, now: Timestamp, limit: usize) -> Result<u
     Ok(row::count(purged))
 }
 
-pub(super) async fn purge_ended(link: &Link, now: Timestamp, limit: usize) -> Result<usize, Fault> {
-    let purged = link.execute(PURGE_ENDED, &[&now.0, &row::limit(limit)]).await?;
+pub(super) async fn purge_ended(link: &Link, now: Timestamp, below: i64, limit: usize) -> Result<usize, Fault> {
+    let purged = link.execute(PURGE_ENDED, &[&now.0, &below, &row::limit(limit)]).await?;
     Ok(row::count(purged))
 }
 

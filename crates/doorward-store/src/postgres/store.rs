@@ -209,8 +209,8 @@ impl Store for Postgres {
             .await
     }
 
-    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.write(|link| async move { session::purge_ended(&link, now, limit).await })
+    async fn purge_ended_sessions(&self, now: Timestamp, below: i64, limit: usize) -> Result<usize> {
+        self.write(|link| async move { session::purge_ended(&link, now, below, limit).await })
             .await
     }
 

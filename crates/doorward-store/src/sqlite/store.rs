@@ -186,11 +186,13 @@ impl Store for Sqlite {
         self.writer.write(move |db| session::purge(db, &expired, now)).await
     }
 
-    async fn purge_ended_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn purge_ended_sessions(&self, now: Timestamp, below: i64, limit: usize) -> Result<usize> {
         let expired = self.walk_on(&self.endings_walk, limit, |db, after, most| {
             session::expired_endings(db, after, now, most)
         });
-        let expired = expired.await?;
+        let mut expired = expired.await?;
+        // The walk comes by again.
+        expired.retain(|sequence| *sequence < below);
         self.writer.write(move |db| session::purge_ended(db, &expired)).await
     }
 

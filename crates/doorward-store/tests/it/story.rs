@@ -7,6 +7,8 @@
 mod accounts;
 #[path = "story/clients.rs"]
 mod clients;
+#[path = "story/feed.rs"]
+mod feed;
 #[path = "story/identifiers.rs"]
 mod identifiers;
 #[path = "story/keys.rs"]

@@ -243,7 +243,7 @@ async fn only_what_is_dead_by_age_is_forgotten_and_no_more_than_asked() {
     }
     for (at, purged) in [(HOUR - 1, 0), (HOUR, 2), (HOUR, 1), (HOUR, 0)] {
         assert_eq!(db.purge_sessions(later(at), 2).await.unwrap(), purged);
-        assert_eq!(db.purge_ended_sessions(later(at), 2).await.unwrap(), purged);
+        assert_eq!(db.purge_ended_sessions(later(at), i64::MAX, 2).await.unwrap(), purged);
     }
     assert_eq!(living(&*db, ann).await.len(), 1);
     let endings = db.ended_sessions(0, 10).await.unwrap();
@@ -257,7 +257,7 @@ async fn a_sequence_is_not_given_twice_after_a_purge() {
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
     let sid = sign_in(&*db, ann).await;
     let before = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
-    db.purge_ended_sessions(later(HOUR), 10).await.unwrap();
+    db.purge_ended_sessions(later(HOUR), i64::MAX, 10).await.unwrap();
     let sid = sign_in(&*db, ann).await;
     let after = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(after.sequence > before.sequence);
@@ -272,7 +272,7 @@ async fn the_last_ending_is_kept_until_there_is_another() {
     for _ in 0..3 {
         let sid = sign_in(&*db, ann).await;
         let ended = db.end_session(sid, ann, NOW).await.unwrap().unwrap();
-        db.purge_ended_sessions(later(HOUR), 10).await.unwrap();
+        db.purge_ended_sessions(later(HOUR), i64::MAX, 10).await.unwrap();
         let read = db.ended_sessions(0, 10).await.unwrap();
         assert_eq!(
             read.iter().map(EndedSession::place).collect::<Vec<_>>(),
@@ -280,7 +280,7 @@ async fn the_last_ending_is_kept_until_there_is_another() {
         );
         kept.push(ended);
     }
-    assert_eq!(db.purge_ended_sessions(later(HOUR), 10).await.unwrap(), 0);
+    assert_eq!(db.purge_ended_sessions(later(HOUR), i64::MAX, 10).await.unwrap(), 0);
 }
 
 /// A database that goes back in time gives numbers out again: the marks tell their endings apart.
