@@ -1,12 +1,16 @@
 //! Bringing the schema up to date: numbered files, each applied once, all of them or none.
 //!
-//! The surprise: what is already applied is told by one row of a table, whose name also says that the database
-//! is ours at all.
+//! The surprise: a migration does not wait for a table that somebody else uses. Whoever wants the table meanwhile stands
+//! in line behind it, and those are all the nodes that still serve; so it steps back, and comes again.
+
+use std::time::Duration;
 
 use doorward_core::SetupError;
-use tokio_postgres::Client;
+use tokio::time::sleep;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
 
-use super::fault::is_unknown;
+use super::fault::{is_unknown, words};
 use super::server::explain;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
@@ -22,10 +26,20 @@ const MIGRATIONS: &[&str] = &[
 /// Under which everybody who migrates waits for each other: `doorward` in ASCII.
 const LOCK: i64 = 0x646f_6f72_7761_7264;
 
-/// Nobody is waiting for an answer: a migration takes as long as it takes, and so does waiting for another one
-/// that is at it. Both are bounded, so that a lock which somebody forgot does not look like a slow start.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '2min'; \
+/// How long to wait for another one who migrates: longer than that takes, each statement by [`PATIENCE`]. Bounded, so
+/// that a lock which somebody forgot does not look like a slow start.
+const TURN: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL lock_timeout = '1h'; \
      SET LOCAL idle_in_transaction_session_timeout = '2min'";
+
+/// Nobody is waiting for an answer: a statement takes as long as it takes. But for as long as it waits for a table, so
+/// do all requests that want the table.
+const PATIENCE: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1s'";
+
+/// How often the tables are asked for: for two and a half minutes in all, a fifth of which requests may wait.
+const MAX_ATTEMPTS: u32 = 30;
+
+/// The pause between two attempts, in which requests have the tables to themselves.
+const PAUSE: Duration = Duration::from_secs(4);
 
 const TABLE: &str = "CREATE TABLE doorward_schema ( \
      id bigint NOT NULL PRIMARY KEY CHECK (id = 1), version bigint NOT NULL); \
@@ -40,21 +54,62 @@ const LOOK: &str = "SELECT current_setting('server_encoding'), current_schema() 
 
 const VERSION: &str = "SELECT version FROM doorward_schema WHERE id = 1";
 
+/// Why nothing was applied.
+enum Failure {
+    /// Somebody else uses a table, or wanted what was held here.
+    Held(Error),
+    Final(SetupError),
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Failure {
+    /// What PostgreSQL said to a statement that needs a table; `tell` is for what does not pass.
+    fn of(error: Error, tell: impl FnOnce(Error) -> SetupError) -> Self {
+        match error.code() {
+            Some(&(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED)) => Self::Held(error),
+            _ => Self::Final(tell(error)),
+        }
+    }
+}
+
 /// Applies what is missing. Many nodes may do so at once: one does it, the others wait and find it done.
 ///
 /// # Errors
-/// When the database is not ours, a newer program has changed it, or a migration fails; then none is applied.
+/// When the database is not ours, a newer program has changed it, a migration fails, or others use the tables at each
+/// attempt; then none is applied.
 pub(super) async fn apply(client: &Client, shown: &str) -> Result<(), SetupError> {
-    apply_these(MIGRATIONS, client, shown).await
+    let mut attempt = 1;
+    loop {
+        let why = match apply_these(MIGRATIONS, client, shown).await {
+            Ok(()) => return Ok(()),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Held(why)) => why,
+        };
+        let rolled_back = client.batch_execute("ROLLBACK").await;
+        rolled_back.map_err(|error| explain(error, shown))?;
+        if attempt == 1 {
+            tracing::warn!("somebody uses a table of {shown} that has to be changed; trying again and again");
+        }
+        if attempt == MAX_ATTEMPTS {
+            return Err(held(shown, &why));
+        }
+        sleep(PAUSE).await;
+        attempt += 1;
+    }
 }
 
-async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Result<(), SetupError> {
+async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Result<(), Failure> {
     if version(client, shown, migrations.len()).await? == Some(migrations.len()) {
         return Ok(());
     }
     let explain = |error| explain(error, shown);
     // Two messages: older servers time all statements of one together, by what was set before it.
-    let begin = format!("BEGIN; {PATIENCE}");
+    let begin = format!("BEGIN; {TURN}");
     client.batch_execute(&begin).await.map_err(explain)?;
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     match client.batch_execute(&lock).await {
@@ -64,8 +119,9 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
             client.batch_execute("ROLLBACK").await.map_err(explain)?;
             client.batch_execute(&begin).await.map_err(explain)?;
         }
-        Err(error) => return Err(explain(error)),
+        Err(error) => return Err(explain(error).into()),
     }
+    client.batch_execute(PATIENCE).await.map_err(explain)?;
     // Asked again under the lock: somebody may have been faster.
     let applied = match version(client, shown, migrations.len()).await? {
         Some(applied) => applied,
@@ -75,13 +131,12 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
         }
     };
     for (number, migration) in (1..).zip(migrations).skip(applied) {
-        client
-            .batch_execute(migration)
-            .await
-            .map_err(|error| failed(shown, number, &super::fault::words(&error)))?;
+        let applied = client.batch_execute(migration).await;
+        applied.map_err(|error| Failure::of(error, |error| failed(shown, number, &words(&error))))?;
     }
     let mark = format!("UPDATE doorward_schema SET version = {}; COMMIT", migrations.len());
-    client.batch_execute(&mark).await.map_err(explain)
+    let marked = client.batch_execute(&mark).await;
+    marked.map_err(|error| Failure::of(error, explain))
 }
 
 /// How many migrations the database has seen; `None` if it is empty.
@@ -130,5 +185,15 @@ fn failed(shown: &str, number: usize, why: &str) -> SetupError {
     SetupError::new(
         format!("migration {number} of the database {shown} failed: {why}"),
         "nothing was changed; start the older doorward again and report this",
+    )
+}
+
+fn held(shown: &str, why: &Error) -> SetupError {
+    SetupError::new(
+        format!(
+            "a table of the database {shown} has to be changed, and others use it: {}",
+            words(why)
+        ),
+        "nothing was changed; somebody reads the tables for long, a backup or a report: start again when that is over",
     )
 }

@@ -31,7 +31,7 @@ pub async fn another_node(db: &Fresh) -> Client {
 }
 
 /// Waits until somebody waits for a lock in this database: the ending, which must not be done before.
-async fn waits<T>(ending: &JoinHandle<T>, node: &Client) {
+pub(super) async fn waits<T>(ending: &JoinHandle<T>, node: &Client) {
     let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while node.query_one(asked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
         assert!(!ending.is_finished());

@@ -7,9 +7,10 @@ use std::net::TcpListener;
 use doorward_store::{PostgresOptions, PostgresUrl, open_postgres};
 use tokio::task::JoinSet;
 
-use super::engine::{Database, server};
+use super::endings::{another_node, waits};
+use super::engine::{Database, fresh, server};
 use super::server::PASSWORD;
-use crate::people::{find, register};
+use crate::people::{NOW, find, register, sign_in};
 
 /// The schema that this program makes; a new migration counts it up.
 const VERSION: i64 = 6;
@@ -141,6 +142,38 @@ async fn a_migration_that_fails_leaves_nothing() {
     );
     database.sql("DROP SEQUENCE sessions_account");
     assert!(database.open().await.ready().await.is_ok());
+}
+
+/// Whoever wants a table stands in line behind one who waits to change it. A backup reads for long, and all that time
+/// nobody could be served.
+#[tokio::test]
+async fn a_migration_that_meets_a_reader_keeps_nobody_else_waiting_and_comes_again() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    // What the last migration has removed.
+    let older = "ALTER TABLE ended_sessions ADD CONSTRAINT ended_sessions_session_key UNIQUE (session)";
+    let last = VERSION - 1;
+    db.database
+        .sql(&format!("{older}; UPDATE doorward_schema SET version = {last}"));
+    let backup = another_node(&db).await;
+    backup.batch_execute("BEGIN; SELECT FROM ended_sessions").await.unwrap();
+    let url = db.database.url();
+    let newer = tokio::spawn(async move { open_postgres(&url, PostgresOptions::default()).await });
+    waits(&newer, &another_node(&db).await).await;
+    for round in 0..3 {
+        let sid = sign_in(&*db, ann).await;
+        assert_eq!(db.ended_sessions(0, 10).await.unwrap().len(), round);
+        assert!(db.end_session(sid, ann, NOW).await.unwrap().is_some());
+    }
+    assert!(!newer.is_finished());
+    assert_eq!(db.database.sql("SELECT version FROM doorward_schema"), last.to_string());
+    backup.batch_execute("COMMIT").await.unwrap();
+    let newer = newer.await.unwrap().unwrap();
+    assert_eq!(newer.ended_sessions(0, 10).await.unwrap().len(), 3);
+    assert_eq!(
+        db.database.sql("SELECT version FROM doorward_schema"),
+        VERSION.to_string()
+    );
 }
 
 #[tokio::test]
