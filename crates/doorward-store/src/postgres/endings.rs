@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::iter;
 use std::sync::Arc;
 
 use doorward_core::account::AccountId;
@@ -45,7 +46,12 @@ impl Endings {
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while wanted.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                end(&readers, &writers, &mut batch).await;
+                if let Err(error @ Error::Unavailable(_)) = end(&readers, &writers, &mut batch).await {
+                    // Those who queued meanwhile are not made to wait that long again, batch after batch.
+                    for (_, reply) in iter::from_fn(|| wanted.try_recv().ok()).take(MAX_QUEUE) {
+                        drop(reply.send(Err(error.clone())));
+                    }
+                }
             }
         });
         Self { queue }
@@ -55,7 +61,7 @@ impl Endings {
     /// by somebody else; only ending it alone tells which.
     ///
     /// # Errors
-    /// When too many wait or the commit fails.
+    /// When too many wait, or the commit fails, or one fails behind which this one waited.
     pub(super) async fn end(&self, wanted: Wanted) -> Result<Option<EndedSession>> {
         let (reply, answer) = oneshot::channel();
         let queued = self.queue.try_send((wanted, reply));
@@ -66,7 +72,10 @@ impl Endings {
 }
 
 /// Ends a batch and answers each of its callers. Nobody listens where a caller has gone away.
-async fn end(readers: &Readers, writers: &Writers, batch: &mut Vec<(Wanted, Reply)>) {
+///
+/// # Errors
+/// What they were answered, when the commit failed.
+async fn end(readers: &Readers, writers: &Writers, batch: &mut Vec<(Wanted, Reply)>) -> Result<()> {
     let mut asked = HashMap::with_capacity(batch.len());
     for (wanted, reply) in batch.drain(..) {
         match asked.entry(wanted.session) {
@@ -90,11 +99,13 @@ async fn end(readers: &Readers, writers: &Writers, batch: &mut Vec<(Wanted, Repl
             for (_, reply) in asked.into_values() {
                 drop(reply.send(Ok(None)));
             }
+            Ok(())
         }
         Err(error) => {
             for (_, reply) in asked.into_values() {
                 drop(reply.send(Err(error.clone())));
             }
+            Err(error)
         }
     }
 }

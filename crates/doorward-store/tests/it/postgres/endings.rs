@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use doorward_core::Error;
 use doorward_core::account::AccountId;
 use doorward_core::session::SessionId;
 use doorward_core::store::Store;
@@ -199,6 +200,35 @@ async fn endings_that_wait_share_a_commit() {
         .unwrap();
     // Those who came while the first waited, and those whose place in a batch another account had taken.
     assert!(commits <= 12, "{commits} commits");
+}
+
+/// The commit that holds the counter does not end. Who stands in line meanwhile is refused with the first, and not after
+/// as long a wait for each batch before him.
+#[tokio::test]
+async fn endings_that_wait_behind_one_that_fails_are_refused_with_it() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let mut sessions = Vec::new();
+    for _ in 0..600 {
+        sessions.push(sign_in(&*db, ann).await);
+    }
+    let node = another_node(&db).await;
+    node.batch_execute("BEGIN; UPDATE endings SET last_sequence = last_sequence")
+        .await
+        .unwrap();
+    let mut endings = JoinSet::new();
+    for sid in &sessions {
+        let (store, sid) = (Arc::clone(&db.store), *sid);
+        endings.spawn(async move { store.end_session(sid, ann, NOW).await });
+    }
+    let first = endings.join_next().await.unwrap().unwrap();
+    // From here on an ending could be made.
+    node.batch_execute("COMMIT").await.unwrap();
+    for refused in [vec![first], endings.join_all().await].concat() {
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+    assert!(read(&*db, 0).await.is_empty());
+    assert!(db.end_session(sessions[0], ann, NOW).await.unwrap().is_some());
 }
 
 #[tokio::test]
