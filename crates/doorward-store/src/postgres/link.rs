@@ -22,6 +22,9 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// What the driver answers.
+pub(super) type Answer<T> = Result<T, tokio_postgres::Error>;
+
 pub(super) struct Link {
     client: Client,
     /// As many as there are constants with statements in the files of the nouns.
@@ -29,6 +32,8 @@ pub(super) struct Link {
     spoiled: AtomicBool,
     /// Spoiled because no answer came, so that the server may still be at work for it.
     silent: AtomicBool,
+    /// An answer is late, so that whatever is asked now may have to wait behind it.
+    late: AtomicBool,
     given_up: Notify,
 }
 
@@ -79,6 +84,7 @@ impl Link {
             statements: RwLock::default(),
             spoiled: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             given_up: Notify::new(),
         }
     }
@@ -91,6 +97,25 @@ impl Link {
     /// Whether it is of no more use since no answer came, and the server may still be at work for it.
     pub(super) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    /// Whether an answer is late, and nothing asked after it has been answered yet.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire)
+    }
+
+    /// Takes note that an answer is late, until everything that was asked so far has been answered. If that never is, the
+    /// link is of no more use.
+    pub(super) fn note_late(self: &Arc<Self>) {
+        if self.late.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let link = Arc::clone(self);
+        tokio::spawn(async move {
+            // Answered after everything before it. What it fails with spoils the link, or is an answer.
+            drop(link.batch("").await);
+            link.late.store(false, Ordering::Release);
+        });
     }
 
     /// Waits until the server has done what it was asked for, or the connection has ended, however long that takes.
@@ -106,11 +131,14 @@ impl Link {
 
     /// All rows of an answer.
     pub(super) async fn rows(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        self.answered(async {
-            let statement = self.prepared(sql).await?;
-            self.client.query(&statement, parameters).await
-        })
-        .await
+        self.answered(self.ask(sql, parameters)).await
+    }
+
+    /// The same for one who decides himself how long to wait: what comes of it is for [`Link::judged`], and the rest of
+    /// the wait for [`Link::answered`].
+    pub(super) async fn ask(&self, sql: &'static str, parameters: Parameters<'_>) -> Answer<Vec<Row>> {
+        let statement = self.prepared(sql).await?;
+        self.client.query(&statement, parameters).await
     }
 
     /// The row of an answer that has one or none.
@@ -151,14 +179,21 @@ impl Link {
         Ok(statement)
     }
 
-    async fn answered<T>(&self, question: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
-        let answer = match timeout(ANSWER_TIMEOUT, question).await {
-            Ok(answer) => answer.map_err(Fault::Postgres),
+    /// The answer to a question that was put to this link, if there is one in time.
+    pub(super) async fn answered<T>(&self, question: impl Future<Output = Answer<T>>) -> Result<T, Fault> {
+        match timeout(ANSWER_TIMEOUT, question).await {
+            Ok(answer) => self.judged(answer),
             Err(_) => {
                 self.silent.store(true, Ordering::Release);
+                self.spoil();
                 Err(Fault::Silence)
             }
-        };
+        }
+    }
+
+    /// An answer of this link, which may be the end of it.
+    pub(super) fn judged<T>(&self, answer: Answer<T>) -> Result<T, Fault> {
+        let answer = answer.map_err(Fault::Postgres);
         if answer.as_ref().is_err_and(Fault::ends_connection) {
             self.spoil();
         }

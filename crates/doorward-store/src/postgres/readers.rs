@@ -3,6 +3,7 @@
 //! The surprise: readers share because they never wait for a lock. One who did would make everybody wait whose
 //! question stands behind his in the same connection; so writers have connections of their own.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,12 +15,16 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
 use super::fault::Fault;
-use super::link::{Link, Parameters};
+use super::link::{Answer, Link, Parameters};
 use super::server::{self, NoLink, Server};
 
 /// For how long a question waits when there is no connection at all. Enough for a connection that was just lost
 /// to be replaced; during an outage nobody is kept waiting for nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long an answer is waited for before another connection is asked as well: far longer than any takes while all is
+/// well. That a connection has fallen silent is certain only after seconds.
+const HEDGE_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) struct Readers {
     living: watch::Receiver<Living>,
@@ -65,20 +70,55 @@ impl Readers {
         }
     }
 
-    /// All rows of an answer. A question whose connection broke is put again: reading twice does no harm. All may
-    /// have broken together and each be found out in turn, so there are as many attempts, and one more.
+    /// All rows of an answer. A question whose connection broke is put again, and one whose answer is late to another
+    /// connection as well: reading twice does no harm. All may have broken together and each be found out in turn, so
+    /// there are as many attempts, and one more.
     ///
     /// # Errors
     /// When the statement fails, or no connection can be had.
     pub(super) async fn rows(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let mut lost = None;
         for _ in 0..=self.keepers.len() {
-            match self.link().await?.rows(sql, parameters).await {
+            let link = self.link().await?;
+            let mut question = pin!(link.ask(sql, parameters));
+            // While all is well there is this one timer, and not that of the link as well.
+            let answer = match timeout(HEDGE_AFTER, &mut question).await {
+                Ok(answer) => link.judged(answer),
+                Err(_) => Box::pin(self.hedged(&link, question, sql, parameters)).await,
+            };
+            match answer {
                 Err(fault) if fault.is_lost() => lost = Some(fault),
                 answer => return Ok(answer?),
             }
         }
         Err(lost.unwrap_or(Fault::Silence).into())
+    }
+
+    /// The first answer of two links to a question that one of them is late with. Another one that is late, too, is not
+    /// asked: then it is the database that is slow, and more questions are no help.
+    async fn hedged(
+        &self,
+        late: &Arc<Link>,
+        question: impl Future<Output = Answer<Vec<Row>>>,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        late.note_late();
+        let mut first = pin!(late.answered(question));
+        let Some(other) = self.pick().filter(|other| !other.is_late()) else {
+            return first.await;
+        };
+        let mut second = pin!(other.rows(sql, parameters));
+        tokio::select! {
+            answer = &mut first => match answer {
+                Ok(rows) => Ok(rows),
+                Err(_) => second.await,
+            },
+            answer = &mut second => match answer {
+                Ok(rows) => Ok(rows),
+                Err(_) => first.await,
+            },
+        }
     }
 
     pub(super) fn renewal(&self) -> Renewal {
@@ -112,12 +152,14 @@ impl Readers {
         link.ok_or_else(unreachable)
     }
 
-    /// The next link in turn that can be used.
+    /// The next link in turn that can be used; one that is late only where all are.
     fn pick(&self) -> Option<Arc<Link>> {
         let links = self.living.borrow();
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % links.len().max(1);
         let (before, after) = links.split_at_checked(turn)?;
-        after.iter().chain(before).find(|link| link.is_usable()).map(Arc::clone)
+        let usable = || after.iter().chain(before).filter(|link| link.is_usable());
+        let link = usable().find(|link| !link.is_late()).or_else(|| usable().next());
+        link.map(Arc::clone)
     }
 }
 

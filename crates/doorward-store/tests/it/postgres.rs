@@ -12,6 +12,7 @@ mod opening;
 mod outage;
 mod plans;
 mod portable;
+mod relay;
 mod server;
 mod statements;
 mod tls;

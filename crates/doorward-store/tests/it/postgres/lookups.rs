@@ -61,7 +61,8 @@ async fn who_asks_while_the_database_is_busy_shares_a_question_and_gets_his_own_
     node.batch_execute("COMMIT").await.unwrap();
     answers.join_all().await;
     let asked = questions(&db) - before;
-    assert!((1..=12).contains(&asked), "{asked} questions for 210 accounts");
+    // On a machine that takes half a second for this, those that are out are put twice.
+    assert!((1..=20).contains(&asked), "{asked} questions for 210 accounts");
 }
 
 /// What a log-in takes would tell who has an account; and the account that is read in place of a missing one may be one

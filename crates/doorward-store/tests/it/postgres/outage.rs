@@ -13,7 +13,8 @@ use doorward_store::{PostgresOptions, open_postgres};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::engine::{self, fresh};
+use super::engine::{self, Database, fresh};
+use super::relay::Relay;
 use super::server::Server;
 use crate::crash::PAUSE;
 use crate::people::{MANY, NOW, find, first_hash, person, register, session, sign_in};
@@ -201,4 +202,34 @@ async fn a_lock_that_is_held_for_long_makes_a_write_unavailable_and_no_read() {
     assert!(is_unavailable(&login), "{login:?}");
     client.batch_execute("ROLLBACK").await.unwrap();
     sign_in(&*db, ann.id).await;
+}
+
+/// A read goes on over another connection than that which has fallen silent, and that one is replaced.
+#[tokio::test]
+async fn a_connection_that_falls_silent_keeps_no_read_waiting_while_another_answers() {
+    let (database, relay) = (Database::new(), Relay::start().await);
+    let options = PostgresOptions {
+        readers: 2,
+        notify: false,
+        ..PostgresOptions::default()
+    };
+    let store = open_postgres(&relay.url(&database.0), options).await.unwrap();
+    let realm = store.ensure_realm("main").await.unwrap();
+    let ann = register(&*store, &realm, "ann@example.com").await.id;
+    relay.count();
+    // More than it takes to connect.
+    while relay.asked(20) < 2 {
+        assert!(store.account(ann).await.unwrap().is_some());
+    }
+    let before = relay.connections();
+    relay.silence_next();
+    for _ in 0..20 {
+        assert!(store.account(ann).await.unwrap().is_some());
+        assert!(store.ended_sessions(0, 10).await.unwrap().is_empty());
+    }
+    relay.connected(before + 1).await;
+    relay.count();
+    while relay.asked(20) < 2 {
+        assert!(store.account(ann).await.unwrap().is_some());
+    }
 }
