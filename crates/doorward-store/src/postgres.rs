@@ -13,6 +13,7 @@ mod channel;
 mod client;
 mod endings;
 mod fault;
+mod hidden;
 mod key;
 mod link;
 mod lookups;

@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::{Fault, Undo};
+use super::hidden::{given, hide};
 
 /// How long to wait for an answer: longer than PostgreSQL lets a statement run, so that it is only ever reached
 /// when the server or the network is gone without a word.
@@ -137,15 +138,15 @@ impl Link {
     /// The same for one who decides himself how long to wait: what comes of it is for [`Link::judged`], and the rest of
     /// the wait for [`Link::answered`].
     pub(super) async fn ask(&self, sql: &'static str, parameters: Parameters<'_>) -> Answer<Vec<Row>> {
-        let statement = self.prepared(sql).await?;
-        self.client.query(&statement, parameters).await
+        let (statement, hidden) = (self.prepared(sql).await?, hide(parameters));
+        self.client.query(&statement, &given(&hidden)).await
     }
 
     /// The row of an answer that has one or none.
     pub(super) async fn maybe(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Option<Row>, Fault> {
         self.answered(async {
-            let statement = self.prepared(sql).await?;
-            self.client.query_opt(&statement, parameters).await
+            let (statement, hidden) = (self.prepared(sql).await?, hide(parameters));
+            self.client.query_opt(&statement, &given(&hidden)).await
         })
         .await
     }
@@ -159,8 +160,8 @@ impl Link {
     /// How many rows were written.
     pub(super) async fn execute(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<u64, Fault> {
         self.answered(async {
-            let statement = self.prepared(sql).await?;
-            self.client.execute(&statement, parameters).await
+            let (statement, hidden) = (self.prepared(sql).await?, hide(parameters));
+            self.client.execute(&statement, &given(&hidden)).await
         })
         .await
     }

@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row as Answer};
 use uuid::Uuid;
 
 use super::fault::words;
+use super::hidden::{given, hide};
 use super::migrations;
 use super::server::Server;
 use super::url::PostgresUrl;
@@ -97,7 +98,7 @@ impl TransferEnd {
         });
         let bound = bound.unwrap_or_default();
         let parameters: Vec<&(dyn ToSql + Sync)> = bound.iter().map(AsRef::as_ref).collect();
-        let rows = self.client.query(&sql, &parameters).await;
+        let rows = self.client.query(&sql, &given(&hide(&parameters))).await;
         let rows = rows.map_err(|error| self.failed(table.name, &error))?;
         let read = |answer: &Answer| {
             let columns = table.columns.iter().enumerate();
@@ -126,7 +127,7 @@ impl TransferEnd {
             .map(|(at, (_, kind))| list(*kind, rows.iter().map(move |row| row.get(at))))
             .collect();
         let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(AsRef::as_ref).collect();
-        let written = self.client.execute(&sql, &parameters).await;
+        let written = self.client.execute(&sql, &given(&hide(&parameters))).await;
         written.map(drop).map_err(|error| self.failed(table.name, &error))
     }
 

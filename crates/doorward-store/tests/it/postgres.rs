@@ -10,6 +10,7 @@ pub mod engine;
 mod lookups;
 mod opening;
 mod outage;
+mod parameters;
 mod plans;
 mod portable;
 mod relay;
