@@ -68,7 +68,11 @@ where
         ended: false,
     };
     link.batch("BEGIN").await?;
-    let result = work(Arc::clone(&link)).await;
+    let result = match work(Arc::clone(&link)).await {
+        // It is taken back with the connection: there is nobody to be asked for it.
+        Err(Undo::Fault(fault)) if !link.is_usable() => return Err(fault),
+        result => result,
+    };
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     link.batch(end).await?;
     begun.ended = true;

@@ -233,3 +233,17 @@ async fn a_connection_that_falls_silent_keeps_no_read_waiting_while_another_answ
         assert!(store.account(ann).await.unwrap().is_some());
     }
 }
+
+/// What ended the connection is told, and nothing more is asked on it.
+#[tokio::test]
+async fn a_transaction_whose_connection_ends_is_not_asked_to_be_taken_back() {
+    let db = fresh().await;
+    db.database.sql(
+        "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$; \
+         CREATE TRIGGER leave BEFORE INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION leave()",
+    );
+    let refused = db.create_account(person(&db.realm, "ann@example.com"), None).await;
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("terminating connection"), "{said}");
+}
