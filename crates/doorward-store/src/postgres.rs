@@ -92,10 +92,10 @@ impl Postgres {
     pub(crate) async fn open(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, SetupError> {
         let server = Arc::new(Server::new(url)?);
         let shown = &server.shown;
-        let (client, _task) = server.connect_raw().await.map_err(|why| why.explain(shown))?;
+        // Nobody moves the database from here on: what is moved is not to change, least of all its schema.
+        let (client, task) = server.connect_to_stay().await.map_err(|why| why.explain(shown))?;
         migrations::apply(&client, shown).await?;
-        drop(client);
-        let first = server.connect_to_stay().await.map_err(|why| why.explain(shown))?;
+        let first = (Link::new(client), task);
         let channel = options.notify.then(|| Channel::new(Arc::clone(&server))).transpose();
         let channel = channel.map_err(|error| SetupError::new(error.to_string(), "look into the system's log"))?;
         let readers = Arc::new(Readers::start(&server, first, options.readers));

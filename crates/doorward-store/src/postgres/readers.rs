@@ -204,7 +204,7 @@ impl Keeper {
                     .server
                     .connect_to_stay()
                     .await
-                    .map(|(link, task)| (self.share(link), task)),
+                    .map(|(client, task)| (self.share(Link::new(client)), task)),
             };
             match connected {
                 Ok((link, task)) => {

@@ -100,36 +100,26 @@ impl Server {
     }
 
     /// The same, and as long as it lasts nobody can move the database: the connections of one who uses it for long.
-    pub(super) async fn connect_to_stay(&self) -> Result<(Link, JoinHandle<()>), NoLink> {
+    pub(super) async fn connect_to_stay(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
         let (client, task) = self.connect_raw().await?;
-        let claim = format!("SELECT pg_try_advisory_lock_shared({IN_USE})");
-        let claimed = match timeout(OPEN_TIMEOUT, client.query_one(&claim, &[])).await {
-            Ok(claimed) => claimed.and_then(|row| row.try_get(0)),
-            Err(_) => return Err(NoLink::Silence),
-        };
-        match claimed {
-            Ok(false) => Err(NoLink::Moving),
-            // An engine without such locks has nobody who could move it unnoticed but an operator who was told.
-            Err(error) if !is_unknown(&error) => Err(NoLink::Refused(error)),
-            _ => Ok((Link::new(client), task)),
+        let claim =
+            format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock_shared({IN_USE}); SET lock_timeout = '4s'");
+        if claimed(&client, &claim).await? {
+            Ok((client, task))
+        } else {
+            Err(NoLink::Moving)
         }
     }
 
     /// A connection to move the database with: nobody else uses it until it ends. False when somebody does.
-    ///
-    /// Waits for a moment, since a server that was stopped just now is still leaving.
     pub(super) async fn connect_alone(&self) -> Result<(Client, bool), NoLink> {
         let (client, _task) = self.connect_raw().await?;
         let claim = format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock({IN_USE}); SET lock_timeout = '4s'");
-        match client.batch_execute(&claim).await {
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok((client, false)),
-            Err(error) if !is_unknown(&error) => Err(NoLink::Refused(error)),
-            _ => Ok((client, true)),
-        }
+        let alone = claimed(&client, &claim).await?;
+        Ok((client, alone))
     }
 
-    /// A connection without a cache of statements, to bring the schema up to date.
-    pub(super) async fn connect_raw(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
+    async fn connect_raw(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
         self.connect_hearing(|_| {}).await
     }
 
@@ -155,6 +145,18 @@ impl Server {
             Ok(connected) => connected.map_err(NoLink::Refused),
             Err(_) => Err(NoLink::Silence),
         }
+    }
+}
+
+/// Whether the database can be had, as a claim says. It waits for a moment: a server that was stopped just now, or a
+/// move that has ended, is still leaving. An engine without such locks has nobody who could move it unnoticed but an
+/// operator who was told.
+async fn claimed(client: &Client, claim: &str) -> Result<bool, NoLink> {
+    match timeout(OPEN_TIMEOUT, client.batch_execute(claim)).await {
+        Err(_) => Err(NoLink::Silence),
+        Ok(Err(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
+        Ok(Err(error)) if !is_unknown(&error) => Err(NoLink::Refused(error)),
+        Ok(_) => Ok(true),
     }
 }
 
