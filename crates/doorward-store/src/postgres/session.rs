@@ -10,8 +10,6 @@
 //! before it. The price is that endings wait for each other, so the row is always taken last, by the statement
 //! that writes the endings: it is held for one commit, and nobody who holds it waits for anything else.
 
-use std::net::IpAddr;
-
 use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
@@ -272,17 +270,12 @@ pub(super) fn session(row: &Row) -> Result<Session, Fault> {
     })
 }
 
-/// Reads a client from two columns, its address and its user agent.
+/// Reads a client from two columns, its address and its user agent. An address that is none is not worth refusing the
+/// session for.
 pub(super) fn client(row: &Row, column: usize) -> Result<Client, Fault> {
-    let address: Option<IpAddr> = match row.try_get::<_, Option<&str>>(column)? {
-        Some(text) => Some(
-            text.parse()
-                .map_err(|_| Fault::Nonsense(format!("column {column} is no address")))?,
-        ),
-        None => None,
-    };
+    let address: Option<&str> = row.try_get(column)?;
     Ok(Client {
-        address,
+        address: address.and_then(|address| address.parse().ok()),
         user_agent: row.try_get(column + 1)?,
     })
 }

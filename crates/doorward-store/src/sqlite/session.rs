@@ -3,15 +3,12 @@
 //! The surprise: a session that has ended is no row of `sessions` with a flag but a row of `ended_sessions`,
 //! moved there by one transaction. So nothing that looks for a living session can forget to ask for the flag.
 
-use std::net::IpAddr;
-
 use doorward_core::Timestamp;
 use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{MAX_EXCESS, Opened};
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
@@ -347,17 +344,12 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-/// Reads a client from two columns, its address and its user agent.
+/// Reads a client from two columns, its address and its user agent. An address that is none is not worth refusing the
+/// session for: a write that reads it would be taken back, with all that share its transaction.
 pub(super) fn client(row: &Row<'_>, column: usize) -> rusqlite::Result<Client> {
-    let address: Option<IpAddr> = match row.get_ref(column)?.as_str_or_null()? {
-        Some(text) => Some(
-            text.parse()
-                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))?,
-        ),
-        None => None,
-    };
+    let address = row.get_ref(column)?.as_str_or_null()?;
     Ok(Client {
-        address,
+        address: address.and_then(|address| address.parse().ok()),
         user_agent: row.get(column + 1)?,
     })
 }

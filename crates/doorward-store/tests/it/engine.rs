@@ -11,6 +11,7 @@ use doorward_core::realm::Realm;
 use doorward_core::store::Store;
 use doorward_core::{Timestamp, random};
 use doorward_store::open_sqlite;
+use rusqlite::Connection;
 
 /// A folder that is removed when dropped.
 pub struct Folder(PathBuf);
@@ -63,6 +64,12 @@ impl Fresh {
     /// Another handle on the same database, as another process would have.
     pub async fn again(&self) -> Arc<dyn Store> {
         open_sqlite(self.folder.database()).await.unwrap()
+    }
+
+    /// Runs SQL beside the store.
+    pub fn sql(&self, sql: &str) {
+        let database = Connection::open(self.folder.database()).unwrap();
+        database.execute_batch(sql).unwrap();
     }
 }
 

@@ -70,6 +70,11 @@ impl Fresh {
     pub async fn again(&self) -> Arc<dyn Store> {
         self.database.open().await
     }
+
+    /// Runs SQL beside the store.
+    pub fn sql(&self, sql: &str) {
+        self.database.sql(sql);
+    }
 }
 
 impl Deref for Fresh {

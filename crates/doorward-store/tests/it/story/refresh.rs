@@ -340,3 +340,20 @@ async fn looking_at_a_session_shows_its_current_token_and_changes_nothing() {
     assert!(db.end_session(id, account, NOW).await.unwrap().is_some());
     assert!(db.refreshable(id, NOW).await.unwrap().is_none(), "it has ended");
 }
+
+/// Somebody else has written it. It is worth no error, which would be everybody's who writes at that moment.
+#[tokio::test]
+async fn an_address_that_cannot_be_read_is_none() {
+    let db = fresh().await;
+    let (ann, sid) = refreshable(&db).await;
+    db.sql("UPDATE sessions SET address = 'nowhere'");
+    let session = rotated(&*db, present(sid, 0)).await;
+    assert_eq!(
+        (session.client.address, session.client.user_agent),
+        (None, client(1).user_agent)
+    );
+    db.sql("UPDATE sessions SET refresh_address = 'nowhere'");
+    let by_another = not_current(&*db, present(sid, 0)).await;
+    assert_eq!(by_another, (ann, token(1)), "nobody knows whose the last rotation was");
+    assert_eq!(db.list_sessions(ann, NOW, 2).await.unwrap().len(), 1);
+}
