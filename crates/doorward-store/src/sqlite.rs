@@ -84,15 +84,14 @@ impl Sqlite {
         })
     }
 
-    /// What can be forgotten of a table, at most `limit`. The walk through it goes on where it ended.
+    /// What can be forgotten of a table, at most `limit`, and where the walk through it is to go on once that is done.
     async fn walk_on<K: Copy>(
         &self,
-        walk: &Mutex<Option<K>>,
+        mut after: Option<K>,
         limit: usize,
         look: impl Fn(&Connection, Option<K>, usize) -> rusqlite::Result<(Vec<K>, Option<K>)>,
-    ) -> Result<Vec<K>> {
+    ) -> Result<(Vec<K>, Option<K>)> {
         let mut found = Vec::new();
-        let mut after = *walk.lock();
         for _ in 0..STEPS {
             let most = limit - found.len();
             let (dead, next) = self.readers.read(|db| look(db, after, most))?;
@@ -103,8 +102,7 @@ impl Sqlite {
             }
             tokio::task::yield_now().await;
         }
-        *walk.lock() = after;
-        Ok(found)
+        Ok((found, after))
     }
 
     /// How many writes were made and how many commits they took, for metrics.

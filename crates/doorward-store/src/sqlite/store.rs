@@ -179,21 +179,25 @@ impl Store for Sqlite {
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        let expired = self.walk_on(&self.sessions_walk, limit, |db, after, most| {
-            session::expired(db, after, now, most)
-        });
-        let expired = expired.await?;
-        self.writer.write(move |db| session::purge(db, &expired, now)).await
+        let from = *self.sessions_walk.lock();
+        let walk = self.walk_on(from, limit, |db, after, most| session::expired(db, after, now, most));
+        let (expired, next) = walk.await?;
+        let purged = self.writer.write(move |db| session::purge(db, &expired, now)).await?;
+        *self.sessions_walk.lock() = next;
+        Ok(purged)
     }
 
     async fn purge_ended_sessions(&self, now: Timestamp, below: i64, limit: usize) -> Result<usize> {
-        let expired = self.walk_on(&self.endings_walk, limit, |db, after, most| {
+        let from = *self.endings_walk.lock();
+        let walk = self.walk_on(from, limit, |db, after, most| {
             session::expired_endings(db, after, now, most)
         });
-        let mut expired = expired.await?;
+        let (mut expired, next) = walk.await?;
         // The walk comes by again.
         expired.retain(|sequence| *sequence < below);
-        self.writer.write(move |db| session::purge_ended(db, &expired)).await
+        let purged = self.writer.write(move |db| session::purge_ended(db, &expired)).await?;
+        *self.endings_walk.lock() = next;
+        Ok(purged)
     }
 
     async fn reserve_status_indices(&self, count: i64) -> Result<i64> {

@@ -14,7 +14,7 @@ use doorward_store::{Sqlite, WriteCounts, open_sqlite};
 use rusqlite::Connection;
 
 use crate::engine::Folder;
-use crate::people::{find, person, register};
+use crate::people::{HOUR, NOW, find, later, person, register, sign_in};
 
 async fn open(folder: &Folder) -> (Arc<Sqlite>, Realm) {
     let store = open_sqlite(folder.database()).await.unwrap();
@@ -133,4 +133,33 @@ async fn reads_see_every_write_that_was_answered() {
             Some(number)
         );
     }
+}
+
+/// The walk through a table is not past what it could not forget.
+#[tokio::test]
+async fn what_could_not_be_forgotten_is_tried_again() {
+    let folder = Folder::new();
+    let (store, realm) = open(&folder).await;
+    let ann = register(&*store, &realm, "ann@example.com").await.id;
+    for number in 0..8 {
+        let sid = sign_in(&*store, ann).await;
+        if number % 2 == 0 {
+            store.end_session(sid, ann, NOW).await.unwrap().unwrap();
+        }
+    }
+    let sql = |sql: &str| Connection::open(folder.database()).unwrap().execute_batch(sql).unwrap();
+    let keep = |table: &str| {
+        format!("CREATE TRIGGER keep_{table} BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'kept'); END;")
+    };
+    sql(&(keep("sessions") + &keep("ended_sessions")));
+    let sessions = async || store.purge_sessions(later(HOUR), 2).await;
+    let endings = async || store.purge_ended_sessions(later(HOUR), i64::MAX, 2).await;
+    assert!(sessions().await.is_err() && endings().await.is_err());
+    sql("DROP TRIGGER keep_sessions; DROP TRIGGER keep_ended_sessions");
+    assert_eq!((sessions().await.unwrap(), sessions().await.unwrap()), (2, 2));
+    assert_eq!(
+        (endings().await.unwrap(), endings().await.unwrap()),
+        (2, 1),
+        "the last stays"
+    );
 }
