@@ -7,8 +7,9 @@
 //! transactions commit in another, so a reader that has seen 7 could miss the 6 that is committed after it. Here
 //! the numbers come from the one row of `endings`. Who takes one holds that row until it is committed, and only
 //! then can the next one be taken: numbers become visible in their order, and who has read one has read all
-//! before it. The price is that endings wait for each other, so the row is always taken last, by the statement
-//! that writes the endings: it is held for one commit, and nobody who holds it waits for anything else.
+//! before it. The price is that endings wait for each other, so the row is taken by the statement that writes the
+//! endings, and nobody who holds it waits for anybody else. What comes after that statement is the commit, or the
+//! removal of an account, which holds its row by then and is all that refers to it.
 
 use doorward_core::account::AccountId;
 use doorward_core::secret::PasswordHash;
