@@ -21,12 +21,14 @@ pub(crate) mod environment;
 pub(crate) mod file;
 mod kind;
 pub(crate) mod layers;
+mod log_level;
 pub(crate) mod manual;
 mod placement;
 mod settings;
 mod units;
 
 pub use database::Database;
+pub use log_level::LogLevel;
 pub use placement::Placement;
 
 /// Everything that can be set. `docs/configuration.md` says what each field is for, under the same name.
@@ -104,7 +106,7 @@ pub struct Config {
     /// How the log is written.
     pub log_format: LogFormat,
     /// What is logged: a level, or levels by target.
-    pub log_level: String,
+    pub log_level: LogLevel,
     /// Whether `/metrics` is served.
     pub metrics: bool,
 
@@ -152,7 +154,7 @@ impl Default for Config {
             throttle_per_address: 200,
             throttle_window: Duration::from_mins(10),
             log_format: LogFormat::Text,
-            log_level: "info".into(),
+            log_level: LogLevel::default(),
             metrics: true,
             sessions_per_account: 10_000,
             body_timeout: Duration::from_secs(10),

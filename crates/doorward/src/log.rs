@@ -6,11 +6,9 @@
 use std::fmt;
 #[cfg(not(unix))]
 use std::io;
-use std::str::FromStr;
 
 use doorward_core::{Clock, SetupError};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
@@ -20,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 #[cfg(unix)]
 use self::lines::standard_error;
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogLevel};
 use crate::printable::{is_plain, is_plain_ascii, printable};
 
 #[cfg(unix)]
@@ -32,15 +30,9 @@ const USUAL_LINE: usize = 256;
 /// Logs to standard error from now on, for the whole process.
 ///
 /// # Errors
-/// When the level is none, or no file can be opened any more.
-pub(crate) fn start(format: LogFormat, level: &str) -> Result<(), SetupError> {
-    let targets = Targets::from_str(level).map_err(|error| {
-        SetupError::new(
-            format!("`log_level` cannot be `{level}`: {error}"),
-            "write `info`, or `warn,audit=info`",
-        )
-    })?;
-    let subscriber = tracing_subscriber::registry().with(targets);
+/// When no file can be opened any more.
+pub(crate) fn start(format: LogFormat, level: &LogLevel) -> Result<(), SetupError> {
+    let subscriber = tracing_subscriber::registry().with(level.targets());
     let to = standard_error()?;
     // The first one stays, if somebody has set one already.
     let _ = match format {

@@ -10,7 +10,7 @@ use doorward_core::{Auth, SetupError};
 use tokio::runtime::Runtime;
 
 use super::{Failure, Place};
-use crate::config::Database;
+use crate::config::{Database, LogLevel};
 use crate::{Config, assembly, log};
 
 /// Rules and database, opened for one command.
@@ -33,7 +33,7 @@ impl Operator {
         // A command hashes one password at most.
         config.hash_threads = 1;
         // The command itself says what it did to whoever typed it; the audit event is for whoever keeps the log.
-        log::start(config.log_format, "warn,audit=info").map_err(Failure::usage)?;
+        log::start(config.log_format, &LogLevel::of_commands()).map_err(Failure::usage)?;
         // A server says by itself that it has no such database.
         if let Database::Sqlite(path) = &config.database
             && missing == Missing::Refuse

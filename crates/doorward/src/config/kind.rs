@@ -4,16 +4,14 @@
 //! there is to a setting.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::Uri;
 use doorward_core::secret::Secret;
-use tracing_subscriber::filter::Targets;
 
 use super::database::FORMS;
 use super::layers::Raw;
-use super::{Config, Database, Placement, units};
+use super::{Config, Database, LogLevel, Placement, units};
 
 /// The field that is filled.
 type At<T> = fn(&mut Config) -> &mut T;
@@ -24,7 +22,7 @@ pub(super) enum Kind {
     Contracts(At<Vec<Placement>>),
     Text(At<String>),
     Url(At<Option<String>>),
-    LogLevel(At<String>),
+    LogLevel(At<LogLevel>),
     Flag(At<bool>),
     Number {
         at: At<u32>,
@@ -113,9 +111,7 @@ impl Kind {
                     text => Some(url(text).ok_or_else(wrong)?),
                 };
             }
-            Self::LogLevel(at) => {
-                *at(config) = raw.text().filter(|text| is_log_level(text)).ok_or_else(wrong)?.into();
-            }
+            Self::LogLevel(at) => *at(config) = raw.text().ok_or_else(wrong)?.parse()?,
             Self::Flag(at) => *at(config) = raw.text().and_then(|text| text.parse().ok()).ok_or_else(wrong)?,
             Self::Number { at, least, most } => {
                 let number = raw.text().and_then(|text| text.parse().ok());
@@ -149,8 +145,9 @@ impl Kind {
         // The fields are reached for writing; a copy spares every row a second way for reading.
         let config = &mut config.clone();
         match self {
-            Self::Address(at) | Self::Text(at) | Self::LogLevel(at) => at(config).clone(),
+            Self::Address(at) | Self::Text(at) => at(config).clone(),
             Self::Database(at) => at(config).to_string(),
+            Self::LogLevel(at) => at(config).to_string(),
             Self::Contracts(at) => joined(at(config).iter().map(Placement::to_string)),
             Self::Flag(at) => at(config).to_string(),
             Self::Number { at, .. } => at(config).to_string(),
@@ -187,8 +184,4 @@ fn url(text: &str) -> Option<String> {
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     let plain = is_web && has_host && !text.contains(['?', '#', '@']);
     plain.then(|| text.trim_end_matches('/').to_owned())
-}
-
-fn is_log_level(text: &str) -> bool {
-    !text.is_empty() && Targets::from_str(text).is_ok()
 }

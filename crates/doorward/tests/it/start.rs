@@ -322,6 +322,7 @@ fn settings_that_mean_nothing_are_refused() {
         ("switches", "users.nothing", ""),
         ("origins", "*", ""),
         ("body_timeout", "10", ""),
+        ("log_level", "warn,audti=info", "did you mean `audit`?"),
     ] {
         let setup = Setup::new().setting(name, value);
         let error = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0"]));
