@@ -48,23 +48,60 @@ impl Auth {
         }
     }
 
-    /// The account that an operator means by an identifier, a UUID or a number.
+    /// The accounts that an operator can mean, each once. A word is read as an identifier, as a UUID and as a number:
+    /// usernames are free text, and somebody may be called `7`. What begins with `email:`, `username:`, `id:` or
+    /// `number:` is read in that way alone, also where somebody is called that.
     ///
     /// # Errors
     /// When the store cannot answer.
-    pub async fn find_account(&self, realm: &Realm, named: &str) -> Result<Option<Account>> {
-        if let Some((account, _)) = self
-            .store
-            .account_by_identifier(realm.id, &Canonical::of(named))
-            .await?
-        {
-            return Ok(Some(account));
+    pub async fn accounts_meant(&self, realm: &Realm, named: &str) -> Result<Vec<Account>> {
+        let is = |profile: &Option<String>, typed: &str| {
+            let ours = profile.as_deref().map(Canonical::of);
+            ours.is_some_and(|ours| ours == Canonical::of(typed))
+        };
+        let (form, rest) = named.split_once(':').unwrap_or(("", named));
+        let readings = match &*form.to_ascii_lowercase() {
+            "email" => {
+                let found = self.account_called(realm, rest).await?;
+                [found.filter(|account| is(&account.profile.email, rest)), None, None]
+            }
+            "username" => {
+                let found = self.account_called(realm, rest).await?;
+                [found.filter(|account| is(&account.profile.username, rest)), None, None]
+            }
+            "id" => [self.account_with_id(realm, rest).await?, None, None],
+            "number" => [self.account_numbered(realm, rest).await?, None, None],
+            _ => [
+                self.account_called(realm, named).await?,
+                self.account_with_id(realm, named).await?,
+                self.account_numbered(realm, named).await?,
+            ],
+        };
+        let mut meant: Vec<Account> = Vec::new();
+        for account in readings.into_iter().flatten() {
+            if meant.iter().all(|other| other.id != account.id) {
+                meant.push(account);
+            }
         }
-        if let Ok(id) = Uuid::parse_str(named) {
-            let account = self.store.account(AccountId(id)).await?;
-            return Ok(account.filter(|account| account.realm == realm.id));
-        }
-        let Some(number) = named.parse::<i64>().ok().filter(|number| *number > 0) else {
+        Ok(meant)
+    }
+
+    async fn account_called(&self, realm: &Realm, typed: &str) -> Result<Option<Account>> {
+        let canonical = Canonical::of(typed);
+        let found = self.store.account_by_identifier(realm.id, &canonical).await?;
+        Ok(found.map(|(account, _)| account))
+    }
+
+    async fn account_with_id(&self, realm: &Realm, typed: &str) -> Result<Option<Account>> {
+        let Ok(id) = Uuid::parse_str(typed) else {
+            return Ok(None);
+        };
+        let account = self.store.account(AccountId(id)).await?;
+        Ok(account.filter(|account| account.realm == realm.id))
+    }
+
+    async fn account_numbered(&self, realm: &Realm, typed: &str) -> Result<Option<Account>> {
+        let Some(number) = typed.parse::<i64>().ok().filter(|number| *number > 0) else {
             return Ok(None);
         };
         let next = self.store.list_accounts(realm.id, number - 1, 1).await?;

@@ -89,7 +89,7 @@ const MAX_REALMS: usize = 1000;
 
 #[derive(Args)]
 struct Named {
-    /// E-mail address, username, UUID or number
+    /// E-mail address, username, UUID or number; `email:…`, `username:…`, `id:…` and `number:…` mean nothing else
     account: String,
 }
 
@@ -211,20 +211,33 @@ impl Desk {
     }
 
     fn find(&self, named: &Named) -> Result<Account, Failure> {
-        let found = self
-            .operator
-            .wait(self.operator.auth.find_account(&self.realm, &named.account))?;
-        found.ok_or_else(|| {
-            Failure::of(
-                format!(
-                    "no account of the realm `{}` is `{}`",
-                    self.realm.name,
-                    printable(&named.account)
-                ),
-                "name its e-mail address, username, UUID or number, as `doorward user list` shows them",
-            )
-        })
+        let meant = self.operator.auth.accounts_meant(&self.realm, &named.account);
+        let mut meant = self.operator.wait(meant)?;
+        let typed = printable(&named.account);
+        match meant.pop() {
+            Some(account) if meant.is_empty() => Ok(account),
+            Some(account) => {
+                meant.push(account);
+                let shown = meant
+                    .iter()
+                    .map(|account| format!("{} ({})", account.number, identifiers(account)));
+                let forms = meant.iter().map(|account| format!("`number:{}`", account.number));
+                Err(Failure::of(
+                    format!("`{typed}` can be more than one account: {}", joined(shown)),
+                    format!("say which one you mean: {}", joined(forms)),
+                ))
+            }
+            None => Err(Failure::of(
+                format!("no account of the realm `{}` is `{typed}`", self.realm.name),
+                "name its e-mail address, username, UUID or number, as `doorward user list` shows them, or one of \
+                 them alone, as in `username:NAME`",
+            )),
+        }
     }
+}
+
+fn joined(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Says what was done, if it was: the account can have been deleted since it was found.

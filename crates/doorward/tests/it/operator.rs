@@ -151,6 +151,62 @@ fn an_account_that_is_not_there_is_an_error_with_a_hint() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn a_name_that_can_be_two_accounts_is_refused_and_an_exact_one_is_not() {
+    let setup = Setup::new();
+    setup.succeed(&["user", "add", "--email", "ann@example.com", "--username", "ann"]);
+    let list = setup.succeed(&["user", "list"]);
+    let id = list
+        .lines()
+        .last()
+        .and_then(|line| line.split_whitespace().nth(1))
+        .unwrap();
+    // Whoever may choose a username may choose these.
+    for username in ["1", id, "number:1", "Email:ann@example.com"] {
+        setup.succeed(&["user", "add", "--username", username]);
+    }
+    for (ambiguous, others) in [("1", "1 (ann@example.com, ann)"), (id, "`number:1`")] {
+        let output = setup.run(&["user", "delete", ambiguous]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(
+            error.contains("can be more than one account") && error.contains(others),
+            "{error}"
+        );
+        assert!(error.contains("\nhint: say which one you mean: `number:"), "{error}");
+    }
+    let ends = |named: &str| setup.succeed(&["user", "end-sessions", named]);
+    let by_id = format!("id:{id}");
+    for exact in [
+        "number:1",
+        "NUMBER:1",
+        "email:ANN@example.com",
+        "username:ann",
+        "ann",
+        &by_id,
+    ] {
+        assert!(ends(exact).starts_with("account 1 (ann@example.com, ann) "), "{exact}");
+    }
+    let username = format!("username:{id}");
+    for (exact, number) in [("username:1", 2), (&*username, 3), ("username:number:1", 4)] {
+        assert!(ends(exact).starts_with(&format!("account {number} (")), "{exact}");
+    }
+    for nobody in [
+        "email:ann",
+        "username:ann@example.com",
+        "id:1",
+        "number:ann",
+        "number:0",
+        "number:77",
+    ] {
+        assert_eq!(
+            setup.run(&["user", "disable", nobody]).status.code(),
+            Some(1),
+            "{nobody}"
+        );
+    }
+}
+
 fn kids(server: &Server) -> Vec<String> {
     let answer = Request::get("/.well-known/jwks.json").send(server.address);
     assert_eq!(answer.header("cache-control"), Some("private, max-age=300"));
