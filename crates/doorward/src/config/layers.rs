@@ -4,7 +4,7 @@
 //! The surprise: a secret can stand in a file of its own, which counts as a value of the layer that names it.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use doorward_core::SetupError;
@@ -140,13 +140,19 @@ pub(crate) fn load(flags: Flags) -> Result<Layered, SetupError> {
             &path.display().to_string(),
             &read(path, "configuration file", MAX_FILE)?,
         )?,
-        None if Path::new(DEFAULT_FILE).exists() => {
+        None if is_there(Path::new(DEFAULT_FILE)) => {
             let text = read(Path::new(DEFAULT_FILE), "configuration file", MAX_FILE)?;
             file::entries(DEFAULT_FILE, &text)?
         }
         None => Vec::new(),
     };
     merge([from_file, environment.entries, flags.entries()])
+}
+
+/// Whether a file has to be read, be it in vain: what is behind a link to nothing, or in a folder that may not be looked
+/// into, is no reason to start with the defaults.
+fn is_there(path: &Path) -> bool {
+    !matches!(path.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// Lays the layers over the defaults, in order.

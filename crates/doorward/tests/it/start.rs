@@ -335,6 +335,25 @@ fn settings_that_mean_nothing_are_refused() {
     assert!(error.contains("issuer"), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_configuration_file_that_cannot_be_read_is_not_taken_for_none() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("elsewhere.toml", setup.folder().join("doorward.toml")).unwrap();
+    for arguments in [
+        &["config"][..],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["user", "add", "--username", "ann"],
+    ] {
+        let error = refusal(&setup.run(arguments));
+        assert!(
+            error.contains("configuration file doorward.toml cannot be read"),
+            "{error}"
+        );
+    }
+    assert!(!setup.database().exists());
+}
+
 #[test]
 fn a_port_in_use_is_an_error_with_a_hint() {
     let first = Setup::new().start();
