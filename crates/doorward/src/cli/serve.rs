@@ -16,6 +16,7 @@ use doorward_core::{Auth, SetupError};
 use doorward_http::{Connections, Network, Settings};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
 
 use super::Failure;
 use crate::config::layers::{self, Flags, Layered};
@@ -122,17 +123,17 @@ async fn until_stopped(
     let proxies = config.trusted_proxies.iter().map(|text| Network::parse(text));
     let proxies = proxies.collect::<Result<_, _>>().map_err(Failure::usage)?;
     let limits = Limits::new(connections.clone(), proxies, config.stop_timeout);
-    let stopping = tokio::sync::Notify::new();
+    // One listener for both: a signal that comes right after the first one is kept until it is asked for.
+    let (hand_on, handed_on) = oneshot::channel();
     let stop = async {
         signals.next().await;
-        stopping.notify_one();
+        // Whoever stops hurries later, so the other end is still there.
+        let _ = hand_on.send(signals);
     };
     // Whoever presses Ctrl-C twice does not want to wait.
     let hurry = async {
-        stopping.notified().await;
-        // Made now, so that it knows nothing of the first one.
-        match Signals::new() {
-            Ok(mut again) => again.next().await,
+        match handed_on.await {
+            Ok(mut signals) => signals.next().await,
             Err(_) => std::future::pending().await,
         }
     };

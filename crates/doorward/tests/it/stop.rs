@@ -80,6 +80,30 @@ fn who_takes_longer_than_the_limit_is_cut() {
     );
 }
 
+/// Whether a server closes a connection that its client would keep: it does so only once it is stopping.
+fn is_stopping(server: &Server) -> bool {
+    let Ok(mut connection) = http::connect(server.address) else {
+        return true;
+    };
+    let asked = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = asked.and_then(|()| http::read_answer(&mut connection, false));
+    answer.map_or(true, |answer| answer.header("connection") == Some("close"))
+}
+
+#[test]
+fn a_second_signal_right_after_the_first_one_waits_for_nobody() {
+    let server = Setup::new()
+        .setting("body_timeout", "1m")
+        .setting("stop_timeout", "1h")
+        .start();
+    let _stalled = in_flight(&server, "{}");
+    server.signal("INT");
+    while !is_stopping(&server) {}
+    server.signal("INT");
+    let (success, _) = server.wait();
+    assert!(!success, "a request was in flight");
+}
+
 #[test]
 fn requests_follow_each_other_on_one_connection() {
     let server = Setup::new().start();
