@@ -6,12 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_core::{Auth, SetupError};
+use doorward_core::hasher::Hasher;
+use doorward_core::{Auth, Policy, SetupError};
 use tokio::runtime::Runtime;
 
 use super::{Failure, Place};
 use crate::config::{Database, LogLevel};
 use crate::{Config, assembly, log};
+
+/// What a command needs, but for the database.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    pub(super) hasher: Hasher,
+    policy: Policy,
+}
 
 /// Rules and database, opened for one command.
 pub(super) struct Operator {
@@ -27,13 +35,21 @@ pub(super) enum Missing {
     Refuse,
 }
 
-impl Operator {
-    pub(super) fn open(place: Place, missing: Missing) -> Result<Self, Failure> {
+impl Prepared {
+    pub(super) fn new(place: Place) -> Result<Self, Failure> {
         let mut config = place.load()?.config;
         // A command hashes one password at most.
         config.hash_threads = 1;
         // The command itself says what it did to whoever typed it; the audit event is for whoever keeps the log.
         log::start(config.log_format, &LogLevel::of_commands()).map_err(Failure::usage)?;
+        // A command forgets no keys, so it needs no overlap.
+        let policy = assembly::policy(&config, Duration::MAX).map_err(Failure::usage)?;
+        let hasher = assembly::hasher(&config).map_err(Failure::usage)?;
+        Ok(Self { config, hasher, policy })
+    }
+
+    pub(super) fn open(self, missing: Missing) -> Result<Operator, Failure> {
+        let Self { config, hasher, policy } = self;
         // A server says by itself that it has no such database.
         if let Database::Sqlite(path) = &config.database
             && missing == Missing::Refuse
@@ -46,13 +62,16 @@ impl Operator {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::of(format!("no runtime: {error}"), "raise the limits"))?;
-        // A command forgets no keys, so it needs no overlap.
-        let policy = assembly::policy(&config, Duration::MAX).map_err(Failure::usage)?;
-        let hasher = assembly::hasher(&config).map_err(Failure::usage)?;
         let auth = runtime
             .block_on(assembly::open(&config, policy, hasher))
             .map_err(Failure::run)?;
-        Ok(Self { runtime, auth, config })
+        Ok(Operator { runtime, auth, config })
+    }
+}
+
+impl Operator {
+    pub(super) fn open(place: Place, missing: Missing) -> Result<Self, Failure> {
+        Prepared::new(place)?.open(missing)
     }
 
     /// Does something that has to wait.

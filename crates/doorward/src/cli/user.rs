@@ -15,7 +15,7 @@ use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
 use doorward_core::realm::{DEFAULT_REALM, Realm};
 
 use self::password::PasswordArgs;
-use super::operator::{Missing, Operator};
+use super::operator::{Missing, Operator, Prepared};
 use super::{Failure, Place};
 use crate::printable::printable;
 
@@ -39,6 +39,13 @@ pub(super) struct UserArgs {
 enum UserCommand {
     /// Make an account
     Add(AddArgs),
+    #[command(flatten)]
+    Manage(ManageCommand),
+}
+
+/// What is done to accounts that there are.
+#[derive(Subcommand)]
+enum ManageCommand {
     /// List the accounts
     List,
     /// Keep an account from signing in, and end its sessions
@@ -70,6 +77,9 @@ struct AddArgs {
     last_name: Option<String>,
     #[command(flatten)]
     password: PasswordArgs,
+    /// Make the realm if there is none of this name
+    #[arg(long)]
+    new_realm: bool,
 }
 
 /// What the person will type to say who they are.
@@ -94,43 +104,73 @@ struct Named {
 }
 
 pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
-    let missing = if matches!(args.command, UserCommand::Add(_)) {
-        Missing::Make
-    } else {
-        Missing::Refuse
+    let UserArgs { realm, place, command } = args;
+    match command {
+        UserCommand::Add(args) => add(args, place, &realm),
+        UserCommand::Manage(command) => manage(command, place, &realm),
+    }
+}
+
+fn manage(command: ManageCommand, place: Place, realm: &str) -> Result<(), Failure> {
+    let operator = Operator::open(place, Missing::Refuse)?;
+    let desk = Desk {
+        realm: known_realm(&operator, realm)?,
+        operator,
     };
-    let operator = Operator::open(args.place, missing)?;
-    let realm = match missing {
-        Missing::Make => operator.wait(operator.auth.realm(&args.realm))?,
-        Missing::Refuse => known_realm(&operator, &args.realm)?,
-    };
-    let desk = Desk { operator, realm };
-    match args.command {
-        UserCommand::Add(args) => desk.add(args),
-        UserCommand::List => desk.list(&mut io::stdout().lock()),
-        UserCommand::Disable(named) => {
+    let auth = &desk.operator.auth;
+    match command {
+        ManageCommand::List => desk.list(&mut io::stdout().lock()),
+        ManageCommand::Disable(named) => {
             let account = desk.find(&named)?;
-            let done = desk.operator.wait(desk.operator.auth.disable_account(account.id))?;
+            let done = desk.operator.wait(auth.disable_account(account.id))?;
             told(done, &account, "is disabled; its sessions are ended")
         }
-        UserCommand::Enable(named) => {
+        ManageCommand::Enable(named) => {
             let account = desk.find(&named)?;
-            let done = desk.operator.wait(desk.operator.auth.enable_account(account.id))?;
+            let done = desk.operator.wait(auth.enable_account(account.id))?;
             told(done, &account, "may sign in")
         }
-        UserCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
-        UserCommand::EndSessions(named) => {
+        ManageCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
+        ManageCommand::EndSessions(named) => {
             let account = desk.find(&named)?;
-            let count = desk.operator.wait(desk.operator.auth.end_sessions(account.id))?;
+            let count = desk.operator.wait(auth.end_sessions(account.id))?;
             let sessions = if count == 1 { "session" } else { "sessions" };
             told(true, &account, &format!("had {count} {sessions}, ended now"))
         }
-        UserCommand::Delete(named) => {
+        ManageCommand::Delete(named) => {
             let account = desk.find(&named)?;
-            let done = desk.operator.wait(desk.operator.auth.delete_account(account.id))?;
+            let done = desk.operator.wait(auth.delete_account(account.id))?;
             told(done, &account, "is deleted; its sessions are ended")
         }
     }
+}
+
+/// Makes an account. Whatever can be wrong with what was typed is found before a database is made for it.
+fn add(args: AddArgs, place: Place, realm: &str) -> Result<(), Failure> {
+    let profile = Profile {
+        email: args.identifiers.email,
+        username: args.identifiers.username,
+        first_name: args.first_name,
+        last_name: args.last_name,
+        ..Profile::default()
+    };
+    check(&profile).map_err(Failure::usage)?;
+    let prepared = Prepared::new(place)?;
+    let password = args.password.choose(&prepared.config, &prepared.hasher, &profile)?;
+    let operator = prepared.open(Missing::Make)?;
+    let desk = Desk {
+        realm: realm_to_add_to(&operator, realm, args.new_realm)?,
+        operator,
+    };
+    let added = desk.operator.auth.add_account(&desk.realm, profile, &password.secret);
+    let account = desk.operator.wait(added)?.ok_or_else(|| {
+        Failure::of(
+            "another account has this e-mail address or username",
+            "`doorward user list` shows all accounts",
+        )
+    })?;
+    told(true, &account, "is made")?;
+    password.tell()
 }
 
 /// A realm that there is; a mistyped one is not made.
@@ -146,6 +186,21 @@ fn known_realm(operator: &Operator, name: &str) -> Result<Realm, Failure> {
     })
 }
 
+/// The realm of a new account. One that is not there yet is made if it is the first one, that of most contracts, or
+/// asked for.
+fn realm_to_add_to(operator: &Operator, name: &str, is_new: bool) -> Result<Realm, Failure> {
+    let realms = operator.wait(operator.auth.store().list_realms(MAX_REALMS))?;
+    let is_there = || realms.iter().any(|realm| realm.name == name);
+    if is_new || name == DEFAULT_REALM || realms.is_empty() || is_there() {
+        return Ok(operator.wait(operator.auth.realm(name))?);
+    }
+    let others = did_you_mean(name, realms.iter().map(|realm| &*realm.name));
+    Err(Failure::of(
+        format!("there is no realm `{name}`"),
+        format!("`--new-realm` makes it; {others}"),
+    ))
+}
+
 /// Where an operator manages the accounts of a realm.
 struct Desk {
     operator: Operator,
@@ -153,33 +208,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn add(&self, args: AddArgs) -> Result<(), Failure> {
-        let profile = Profile {
-            email: args.identifiers.email,
-            username: args.identifiers.username,
-            first_name: args.first_name,
-            last_name: args.last_name,
-            ..Profile::default()
-        };
-        check(&profile).map_err(Failure::usage)?;
-        let password = args.password.choose(&self.operator, &profile)?;
-        let added = self.operator.auth.add_account(&self.realm, profile, &password.secret);
-        let account = self.operator.wait(added)?.ok_or_else(|| {
-            Failure::of(
-                "another account has this e-mail address or username",
-                "`doorward user list` shows all accounts",
-            )
-        })?;
-        told(true, &account, "is made")?;
-        password.tell()
-    }
-
     fn reset_password(&self, named: &Named, args: &PasswordArgs) -> Result<(), Failure> {
         let account = self.find(named)?;
-        let password = args.choose(&self.operator, &account.profile)?;
-        let done = self
-            .operator
-            .wait(self.operator.auth.reset_password(account.id, &password.secret))?;
+        let auth = &self.operator.auth;
+        let password = args.choose(&self.operator.config, auth.hasher(), &account.profile)?;
+        let done = self.operator.wait(auth.reset_password(account.id, &password.secret))?;
         told(done, &account, "has another password; its sessions are ended")?;
         password.tell()
     }

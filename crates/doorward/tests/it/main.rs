@@ -16,6 +16,7 @@
 )]
 
 mod cluster;
+mod commands;
 mod documents;
 mod faults;
 mod feed;

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use doorward_core::account::Profile;
 use doorward_core::action::MAX_PASSWORD;
-use doorward_core::hasher::PasswordLimit;
+use doorward_core::hasher::{Hasher, PasswordLimit};
 use doorward_core::secret::Secret;
 use doorward_core::{SetupError, password, random};
 
 use super::super::Failure;
-use super::super::operator::Operator;
+use crate::Config;
 
 /// Letters and digits of a password that is made here: 32 of them, none easily taken for another one.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -42,7 +42,7 @@ pub(super) struct Chosen {
 
 impl PasswordArgs {
     /// The password that is named, or one that is made. Warns of one that is easy to guess.
-    pub(super) fn choose(&self, operator: &Operator, profile: &Profile) -> Result<Chosen, Failure> {
+    pub(super) fn choose(&self, config: &Config, hasher: &Hasher, profile: &Profile) -> Result<Chosen, Failure> {
         let Some(path) = &self.password_file else {
             let secret = password::typed(&make()?);
             return Ok(Chosen { secret, made: true });
@@ -54,7 +54,7 @@ impl PasswordArgs {
             let what = format!("a password has 1 to {MAX_PASSWORD} characters, and no NUL");
             return Err(refused(what, "write it into the first line of the file"));
         }
-        match operator.auth.hasher().refuses(&secret) {
+        match hasher.refuses(&secret) {
             Some(PasswordLimit::TooLong { bytes }) => {
                 return Err(refused(
                     format!("bcrypt takes no password over {bytes} bytes"),
@@ -73,7 +73,7 @@ impl PasswordArgs {
             &profile.last_name,
         ];
         let known: Vec<&str> = known.into_iter().filter_map(Option::as_deref).collect();
-        let policy = operator.config.passwords().map_err(Failure::usage)?;
+        let policy = config.passwords().map_err(Failure::usage)?;
         if policy.weakness(&text, &known).is_some() {
             // The operator decides: it can be a trial account, or one that comes from somewhere else.
             let _ = writeln!(io::stderr(), "warning: this password is easy to guess");
