@@ -145,7 +145,15 @@ impl From<Error> for Failure {
     }
 }
 
-/// Printing failed.
+/// Says what a command has done, in one write. That nobody hears it is a failure, also where whoever read has gone: it may
+/// have been a secret. The failure tells what is `done` and what is `unsaid`.
+fn tell(text: &str, done: &str, unsaid: &str, hint: impl Into<String>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let told = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    told.map_err(|error| Failure::of(format!("{done}, and {unsaid} was not shown: {error}"), hint))
+}
+
+/// Printing something failed that can be printed again.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         // Whoever read has seen enough, as with `doorward user list | head`.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use doorward_core::client::{ClientId, MAX_CLIENT_NAME};
 
 use super::operator::{Missing, Operator};
-use super::{Failure, Place};
+use super::{Failure, Place, tell};
 use crate::printable::printable;
 
 /// Clients that are read at a time when they are listed.
@@ -50,13 +50,14 @@ pub(super) fn run(args: ClientArgs) -> Result<(), Failure> {
     match args.command {
         ClientCommand::Add { name } => {
             let (id, secret) = operator.wait(operator.auth.add_client(&name))?;
-            let mut out = io::stdout().lock();
-            writeln!(out, "client_id      {id}")?;
-            writeln!(out, "client_secret  {}", secret.reveal().expose())?;
-            writeln!(
+            let lines = format!("client_id      {id}\nclient_secret  {}\n", secret.reveal().expose());
+            let hint = format!("`doorward client remove {id}` takes it its right to ask; then make another one");
+            tell(&lines, &format!("client {id} is made"), "its secret", hint)?;
+            // The secret is told; this is for people.
+            let _ = writeln!(
                 io::stderr(),
                 "the secret is not kept and will not be shown again: put it where the service finds it"
-            )?;
+            );
             Ok(())
         }
         ClientCommand::List => list(&operator, &mut io::stdout().lock()),
@@ -71,8 +72,13 @@ pub(super) fn run(args: ClientArgs) -> Result<(), Failure> {
             if !operator.wait(operator.auth.remove_client(named))? {
                 return Err(unknown());
             }
-            writeln!(io::stdout(), "client {named} is removed")?;
-            Ok(())
+            let done = format!("client {named} is removed");
+            tell(
+                &format!("{done}\n"),
+                &done,
+                "this",
+                "`doorward client list` shows those that there are",
+            )
         }
     }
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use doorward_core::key::LEAD;
 
 use super::operator::{Missing, Operator};
-use super::{Failure, Place};
+use super::{Failure, Place, tell};
 
 #[derive(Args)]
 pub(super) struct KeyArgs {
@@ -36,9 +36,9 @@ pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
             "without the secret, doorward makes and rotates keys of its own",
         ));
     }
-    let mut out = io::stdout().lock();
     match args.command {
         KeyCommand::List => {
+            let mut out = io::stdout().lock();
             let keys = operator.wait(operator.auth.store().signing_keys())?;
             writeln!(out, "{:16}  {:24}  USE", "KEY", "CREATED")?;
             let ring = operator.auth.keys();
@@ -51,11 +51,17 @@ pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
                 };
                 writeln!(out, "{:16}  {:24}  {used}", key.id.0, key.created_at.to_string())?;
             }
+            Ok(())
         }
         KeyCommand::Rotate => {
             let id = operator.wait(operator.auth.rotate_key())?;
-            writeln!(out, "{id} signs in {} seconds", LEAD.as_secs())?;
+            let done = format!("{id} signs in {} seconds", LEAD.as_secs());
+            tell(
+                &format!("{done}\n"),
+                &done,
+                "this",
+                "`doorward key list` shows the keys",
+            )
         }
     }
-    Ok(())
 }

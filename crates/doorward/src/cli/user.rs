@@ -16,7 +16,7 @@ use doorward_core::realm::{DEFAULT_REALM, Realm};
 
 use self::password::PasswordArgs;
 use super::operator::{Missing, Operator, Prepared};
-use super::{Failure, Place};
+use super::{Failure, Place, tell};
 use crate::printable::printable;
 
 mod password;
@@ -123,24 +123,24 @@ fn manage(command: ManageCommand, place: Place, realm: &str) -> Result<(), Failu
         ManageCommand::Disable(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(auth.disable_account(account.id))?;
-            told(done, &account, "is disabled; its sessions are ended")
+            desk.told(done, &account, "is disabled; its sessions are ended", None)
         }
         ManageCommand::Enable(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(auth.enable_account(account.id))?;
-            told(done, &account, "may sign in")
+            desk.told(done, &account, "may sign in", None)
         }
         ManageCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
         ManageCommand::EndSessions(named) => {
             let account = desk.find(&named)?;
             let count = desk.operator.wait(auth.end_sessions(account.id))?;
             let sessions = if count == 1 { "session" } else { "sessions" };
-            told(true, &account, &format!("had {count} {sessions}, ended now"))
+            desk.told(true, &account, &format!("had {count} {sessions}, ended now"), None)
         }
         ManageCommand::Delete(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(auth.delete_account(account.id))?;
-            told(done, &account, "is deleted; its sessions are ended")
+            desk.told(done, &account, "is deleted; its sessions are ended", None)
         }
     }
 }
@@ -169,8 +169,7 @@ fn add(args: AddArgs, place: Place, realm: &str) -> Result<(), Failure> {
             "`doorward user list` shows all accounts",
         )
     })?;
-    told(true, &account, "is made")?;
-    password.tell()
+    desk.told(true, &account, "is made", password.to_show())
 }
 
 /// A realm that there is; a mistyped one is not made.
@@ -213,8 +212,25 @@ impl Desk {
         let auth = &self.operator.auth;
         let password = args.choose(&self.operator.config, auth.hasher(), &account.profile)?;
         let done = self.operator.wait(auth.reset_password(account.id, &password.secret))?;
-        told(done, &account, "has another password; its sessions are ended")?;
-        password.tell()
+        let what = "has another password; its sessions are ended";
+        self.told(done, &account, what, password.to_show())
+    }
+
+    /// Says what was done, if it was (the account can have been deleted since it was found), and a password that nobody
+    /// knows yet.
+    fn told(&self, done: bool, account: &Account, what: &str, password: Option<&str>) -> Result<(), Failure> {
+        let hint = "`doorward user list` shows all accounts";
+        if !done {
+            return Err(Failure::of("the account was deleted in the meantime", hint));
+        }
+        let number = account.number;
+        let done = format!("account {number} ({}) {what}", identifiers(account));
+        let Some(password) = password else {
+            return tell(&format!("{done}\n"), &done, "this", hint);
+        };
+        let realm = printable(&self.realm.name);
+        let hint = format!("`doorward user reset-password --realm {realm} number:{number}` makes another one");
+        tell(&format!("{done}\npassword: {password}\n"), &done, "its password", hint)
     }
 
     fn list(&self, out: &mut dyn Write) -> Result<(), Failure> {
@@ -271,23 +287,6 @@ impl Desk {
 
 fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(", ")
-}
-
-/// Says what was done, if it was: the account can have been deleted since it was found.
-fn told(done: bool, account: &Account, what: &str) -> Result<(), Failure> {
-    if !done {
-        return Err(Failure::of(
-            "the account was deleted in the meantime",
-            "`doorward user list` shows all accounts",
-        ));
-    }
-    writeln!(
-        io::stdout(),
-        "account {} ({}) {what}",
-        account.number,
-        identifiers(account)
-    )?;
-    Ok(())
 }
 
 fn identifiers(account: &Account) -> String {

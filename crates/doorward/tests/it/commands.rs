@@ -1,15 +1,53 @@
-//! What the commands beside a server do when they cannot do all: with arguments that are wrong, and in a realm that is not
-//! there.
+//! What the commands beside a server do when they cannot do all: with arguments that are wrong, in a realm that is not
+//! there, and when nobody hears what they print.
 
 use std::process::Output;
 
 use crate::server::Setup;
+
+/// Runs a command whose output nobody reads any more.
+fn run_unheard(setup: &Setup, arguments: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    setup.command().args(arguments).stdout(writer).output().unwrap()
+}
 
 /// What a command says that ended like this.
 fn complaint(output: &Output, code: i32) -> String {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{error}");
     error
+}
+
+#[test]
+fn a_secret_that_nobody_was_shown_is_no_success() {
+    let setup = Setup::new();
+    let error = complaint(&run_unheard(&setup, &["user", "add", "--username", "ann"]), 1);
+    assert!(
+        error.contains("account 1 (ann) is made, and its password was not shown"),
+        "{error}"
+    );
+    let hint = "\nhint: `doorward user reset-password --realm main number:1` makes another one";
+    assert!(error.contains(hint), "{error}");
+    let error = complaint(&run_unheard(&setup, &["user", "reset-password", "number:1"]), 1);
+    assert!(
+        error.contains("its password was not shown") && error.contains(hint),
+        "{error}"
+    );
+    let error = complaint(&run_unheard(&setup, &["client", "add", "shop"]), 1);
+    assert!(error.contains("is made, and its secret was not shown"), "{error}");
+    let list = setup.succeed(&["client", "list"]);
+    let id = list.lines().last().and_then(|line| line.split(' ').next()).unwrap();
+    assert!(
+        error.contains(&format!("hint: `doorward client remove {id}`")),
+        "{error}"
+    );
+    let error = complaint(&run_unheard(&setup, &["key", "rotate"]), 1);
+    assert!(error.contains("signs in 2 seconds, and this was not shown"), "{error}");
+    // Who has seen enough of a list has seen enough.
+    for list in [["user", "list"], ["client", "list"], ["key", "list"]] {
+        assert_eq!(complaint(&run_unheard(&setup, &list), 0), "");
+    }
 }
 
 #[test]

@@ -83,12 +83,9 @@ impl PasswordArgs {
 }
 
 impl Chosen {
-    /// Prints a password that nobody knows yet.
-    pub(super) fn tell(&self) -> Result<(), Failure> {
-        if self.made {
-            writeln!(io::stdout(), "password: {}", self.secret.expose())?;
-        }
-        Ok(())
+    /// A password that nobody knows yet.
+    pub(super) fn to_show(&self) -> Option<&str> {
+        self.made.then(|| self.secret.expose())
     }
 }
 
