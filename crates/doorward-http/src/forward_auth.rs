@@ -27,6 +27,7 @@ use crate::refusal::{self, Refusal};
 mod sign_in;
 
 pub(crate) use sign_in::SignInPages;
+pub use sign_in::check_sign_in;
 
 /// The realm that is meant when the proxy names none.
 const DEFAULT_REALM: &str = "main";

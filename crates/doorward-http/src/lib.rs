@@ -30,7 +30,8 @@ pub use contract::Contract;
 pub use diagnostic::Diagnostic;
 pub use engine::Mount;
 pub use feed::Stop;
-pub use settings::{Network, SecureCookies, Settings};
+pub use forward_auth::check_sign_in;
+pub use settings::{Network, SecureCookies, Settings, check_origin, check_trusted_proxy};
 
 use engine::Engine;
 

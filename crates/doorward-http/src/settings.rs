@@ -16,6 +16,25 @@ pub(crate) const LOOPBACK: &str = "loopback";
 pub(crate) const ORIGINS_HINT: &str = "write a scheme and a host, as in `https://app.example.com`, with a port only if \
                                        it is not the usual one; or `loopback`";
 
+/// What can stand in a list of proxies.
+const PROXIES_HINT: &str = "write an address or a network, as in `127.0.0.1` or `10.0.0.0/8`";
+
+/// Looks at one of [`Settings::origins`].
+///
+/// # Errors
+/// With what would be right.
+pub fn check_origin(text: &str) -> Result<(), &'static str> {
+    if is_origin(text) { Ok(()) } else { Err(ORIGINS_HINT) }
+}
+
+/// Looks at one of [`Settings::trusted_proxies`].
+///
+/// # Errors
+/// With what would be right.
+pub fn check_trusted_proxy(text: &str) -> Result<(), &'static str> {
+    Network::read(text).map(drop).ok_or(PROXIES_HINT)
+}
+
 /// The most bytes of a host (RFC 1035 section 2.3.4), with a port.
 const MAX_HOST: usize = 255 + 6;
 
@@ -109,25 +128,24 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.0.0.0/8`, `::1`, ….
+    /// Reads an item of [`Settings::trusted_proxies`].
     ///
     /// # Errors
-    /// When it is no address and no network.
+    /// When it is neither an address nor a network.
     pub fn parse(text: &str) -> Result<Self, SetupError> {
-        let bad = || {
-            let hint = "write an address or a network, as in `127.0.0.1` or `10.0.0.0/8`";
-            SetupError::new(format!("trusted_proxies: `{text}` is no address"), hint)
-        };
+        let bad = || SetupError::new(format!("trusted_proxies: `{text}` is no address"), PROXIES_HINT);
+        Self::read(text).ok_or_else(bad)
+    }
+
+    /// Reads `10.0.0.0/8`, `::1`, ….
+    fn read(text: &str) -> Option<Self> {
         let (address, bits) = text
             .split_once('/')
             .map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let address: IpAddr = address.parse().ok()?;
         let (width, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
-        let bits: u32 = bits.map_or(Ok(width), str::parse).map_err(|_| bad())?;
-        if bits > width {
-            return Err(bad());
-        }
-        Ok(Self {
+        let bits: u32 = bits.map_or(Ok(width), str::parse).ok()?;
+        (bits <= width).then(|| Self {
             address: number(address),
             bits: bits + offset,
         })

@@ -15,6 +15,17 @@ const RETURN_TO: &str = "return_to";
 /// The most bytes of a path that is told; a longer one is no link that somebody follows.
 const MAX_PATH: usize = 2048;
 
+/// What can stand in the list of pages.
+const HINT: &str = "write scheme, host and path without a `#`, as in `https://app.example.com/sign-in`";
+
+/// Looks at one of [`Settings::sign_in`](crate::Settings::sign_in).
+///
+/// # Errors
+/// With what would be right.
+pub fn check_sign_in(url: &str) -> Result<(), &'static str> {
+    SignInPage::new(url).map(drop).ok_or(HINT)
+}
+
 /// The pages that a proxy may name.
 pub(crate) struct SignInPages(Vec<SignInPage>);
 
@@ -30,10 +41,8 @@ impl SignInPages {
     /// When one of them is no address of a page.
     pub(crate) fn new(urls: &[String]) -> Result<Self, SetupError> {
         let pages = urls.iter().map(|url| {
-            SignInPage::new(url).ok_or_else(|| {
-                let hint = "write scheme, host and path without a `#`, as in `https://app.example.com/sign-in`";
-                SetupError::new(format!("sign_in: `{url}` is no address of a page"), hint)
-            })
+            let bad = || SetupError::new(format!("sign_in: `{url}` is no address of a page"), HINT);
+            SignInPage::new(url).ok_or_else(bad)
         });
         Ok(Self(pages.collect::<Result<_, _>>()?))
     }

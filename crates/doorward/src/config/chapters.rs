@@ -48,6 +48,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.origins,
             of: "origins as in `https://app.example.com`, or `loopback`",
+            check: doorward_http::check_origin,
         },
         about: "The origins whose pages may call the contracts (CORS), besides those that a contract names. \
                 `loopback` stands for every origin on the machine of the browser.",
@@ -57,6 +58,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.trusted_proxies,
             of: "addresses or CIDR networks",
+            check: doorward_http::check_trusted_proxy,
         },
         about: "The proxies whose `X-Forwarded-For` is believed, and what they say at `/v1/verify` of the request that \
                 they ask about. Without them, all clients behind a proxy share one address and its limits. That browsers \
@@ -68,6 +70,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.sign_in,
             of: "addresses of pages as in `https://app.example.com/sign-in`",
+            check: doorward_http::check_sign_in,
         },
         about: "The sign-in pages to which `/v1/verify?sign_in=ADDRESS` may send a browser that has no good token. \
                 The address that somebody wanted is told to the page as `return_to`, if it is of the page's own \
@@ -100,6 +103,8 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.switches,
             of: "switches as `contract.switch`",
+            // The contracts that are served say which there are.
+            check: |_| Ok(()),
         },
         about: "What to turn on in contracts; `doorward contract show NAME` shows the switches of one.",
     },

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     List {
         at: At<Vec<String>>,
         of: &'static str,
+        /// Says what would be right in place of an item that is wrong by itself.
+        check: fn(&str) -> Result<(), &'static str>,
     },
     File(At<Option<PathBuf>>),
     Secret {
@@ -100,7 +102,13 @@ impl Kind {
             Self::Contracts(at) => {
                 *at(config) = raw.list().iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
             }
-            Self::List { at, .. } => *at(config) = raw.list(),
+            Self::List { at, check, .. } => {
+                let items = raw.list();
+                for item in &items {
+                    check(item).map_err(|hint| format!("in place of `{item}` {hint}"))?;
+                }
+                *at(config) = items;
+            }
             Self::Database(at) => *at(config) = raw.text().ok_or_else(wrong)?.parse()?,
             Self::Address(at) => *at(config) = raw.text().filter(|text| is_address(text)).ok_or_else(wrong)?.into(),
             Self::Text(at) => *at(config) = raw.text().filter(|text| !text.is_empty()).ok_or_else(wrong)?.into(),

@@ -38,6 +38,7 @@ mod restart;
 mod rules;
 mod server;
 mod service;
+mod settings;
 mod sqlite;
 mod start;
 mod status_lists;

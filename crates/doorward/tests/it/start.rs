@@ -18,7 +18,7 @@ fn users_with(part: &str, other: &str) -> String {
 }
 
 /// What a command says when it refuses to start.
-fn refusal(output: &Output) -> String {
+pub(crate) fn refusal(output: &Output) -> String {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("error: ") && error.contains("\nhint: "), "{error}");
@@ -284,74 +284,6 @@ fn a_faulty_contract_is_refused_with_its_place_and_what_would_be_right() {
         let served = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0", "--contract", "./faulty.toml"]));
         assert_eq!(served, checked, "{what}");
     }
-}
-
-#[test]
-fn settings_are_layered_and_each_says_where_it_comes_from() {
-    let setup = Setup::new().setting("log_level", "warn");
-    fs::write(
-        setup.folder().join("doorward.toml"),
-        "issuer = \"from-file\"\nlog_level = \"error\"\n",
-    )
-    .unwrap();
-    let shown = setup.succeed(&["config"]);
-    let line = |name: &str| {
-        shown
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    assert!(
-        line("issuer").contains("from-file") && line("issuer").contains("doorward.toml"),
-        "{shown}"
-    );
-    assert!(
-        line("log_level").contains("warn") && line("log_level").contains("DOORWARD_LOG_LEVEL"),
-        "{shown}"
-    );
-    assert!(line("listen").contains("default"), "{shown}");
-}
-
-#[test]
-fn settings_that_mean_nothing_are_refused() {
-    for (name, value, hint) in [
-        ("hash_memori_kib", "8", "HASH_MEMORY_KIB"),
-        ("hash_passes", "many", ""),
-        ("jwt_secret", "too short", ""),
-        ("switches", "users.nothing", ""),
-        ("origins", "*", ""),
-        ("body_timeout", "10", ""),
-        ("log_level", "warn,audti=info", "did you mean `audit`?"),
-    ] {
-        let setup = Setup::new().setting(name, value);
-        let error = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0"]));
-        assert!(error.contains(hint), "{error}");
-        assert!(!error.contains("too short\n"), "a secret is not repeated: {error}");
-    }
-    let setup = Setup::new();
-    fs::write(setup.folder().join("doorward.toml"), "isuer = \"x\"\n").unwrap();
-    let error = refusal(&setup.run(&["config"]));
-    assert!(error.contains("issuer"), "{error}");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_configuration_file_that_cannot_be_read_is_not_taken_for_none() {
-    let setup = Setup::new();
-    std::os::unix::fs::symlink("elsewhere.toml", setup.folder().join("doorward.toml")).unwrap();
-    for arguments in [
-        &["config"][..],
-        &["serve", "--listen", "127.0.0.1:0"],
-        &["user", "add", "--username", "ann"],
-    ] {
-        let error = refusal(&setup.run(arguments));
-        assert!(
-            error.contains("configuration file doorward.toml cannot be read"),
-            "{error}"
-        );
-    }
-    assert!(!setup.database().exists());
 }
 
 #[test]

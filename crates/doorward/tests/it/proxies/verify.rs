@@ -185,7 +185,7 @@ fn a_page_that_is_none_is_refused_at_start() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(
-        said.contains("sign_in: `/sign-in` is no address") && said.contains("hint: "),
+        said.contains("`sign_in` cannot be `/sign-in`") && said.contains("hint: "),
         "{said}"
     );
 }

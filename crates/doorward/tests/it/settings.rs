@@ -1,0 +1,112 @@
+//! Settings as the program reads them: from every layer, and never one that means nothing.
+
+use std::fs;
+
+use crate::server::Setup;
+use crate::start::refusal;
+
+#[test]
+fn settings_are_layered_and_each_says_where_it_comes_from() {
+    let setup = Setup::new().setting("log_level", "warn");
+    fs::write(
+        setup.folder().join("doorward.toml"),
+        "issuer = \"from-file\"\nlog_level = \"error\"\n",
+    )
+    .unwrap();
+    let shown = setup.succeed(&["config"]);
+    let line = |name: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        line("issuer").contains("from-file") && line("issuer").contains("doorward.toml"),
+        "{shown}"
+    );
+    assert!(
+        line("log_level").contains("warn") && line("log_level").contains("DOORWARD_LOG_LEVEL"),
+        "{shown}"
+    );
+    assert!(line("listen").contains("default"), "{shown}");
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused() {
+    for (name, value, hint) in [
+        ("hash_memori_kib", "8", "HASH_MEMORY_KIB"),
+        ("hash_passes", "many", ""),
+        ("jwt_secret", "too short", ""),
+        ("switches", "users.nothing", ""),
+        ("origins", "*", ""),
+        ("body_timeout", "10", ""),
+        ("log_level", "warn,audti=info", "did you mean `audit`?"),
+    ] {
+        let setup = Setup::new().setting(name, value);
+        let error = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0"]));
+        assert!(error.contains(hint), "{error}");
+        assert!(!error.contains("too short\n"), "a secret is not repeated: {error}");
+    }
+    let setup = Setup::new();
+    fs::write(setup.folder().join("doorward.toml"), "isuer = \"x\"\n").unwrap();
+    let error = refusal(&setup.run(&["config"]));
+    assert!(error.contains("issuer"), "{error}");
+}
+
+#[test]
+fn an_item_of_a_list_that_means_nothing_is_refused_in_its_place() {
+    for (line, hint) in [
+        (
+            "origins = ['loopback', '*']",
+            "in place of `*` write a scheme and a host",
+        ),
+        (
+            "trusted_proxies = ['10.0.0.0/33']",
+            "in place of `10.0.0.0/33` write an address",
+        ),
+        (
+            "sign_in = ['/sign-in']",
+            "in place of `/sign-in` write scheme, host and path",
+        ),
+    ] {
+        let setup = Setup::new();
+        fs::write(
+            setup.folder().join("doorward.toml"),
+            format!("metrics = true\n{line}\n"),
+        )
+        .unwrap();
+        let (name, column) = (
+            line.split(' ').next().unwrap_or_default(),
+            line.find('[').unwrap_or(0) + 1,
+        );
+        for command in [&["config"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+            let error = refusal(&setup.run(command));
+            assert!(
+                error.contains(&format!("doorward.toml:2:{column}: `{name}` cannot be")),
+                "{error}"
+            );
+            assert!(error.contains(&format!("hint: {hint}")), "{error}");
+        }
+        assert!(!setup.database().exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_file_that_cannot_be_read_is_not_taken_for_none() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("elsewhere.toml", setup.folder().join("doorward.toml")).unwrap();
+    for arguments in [
+        &["config"][..],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["user", "add", "--username", "ann"],
+    ] {
+        let error = refusal(&setup.run(arguments));
+        assert!(
+            error.contains("configuration file doorward.toml cannot be read"),
+            "{error}"
+        );
+    }
+    assert!(!setup.database().exists());
+}
