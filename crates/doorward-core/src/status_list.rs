@@ -152,11 +152,6 @@ impl Auth {
         self.status_lists.is_some()
     }
 
-    /// Whether tokens name their places in status lists.
-    pub fn has_status_in_tokens(&self) -> bool {
-        self.status_lists.as_ref().is_some_and(|lists| lists.policy.in_tokens)
-    }
-
     /// A place for a new session, if sessions take any.
     pub(crate) async fn next_status_index(&self) -> Result<Option<StatusIndex>> {
         let Some(lists) = self.status_lists.as_ref().filter(|lists| lists.policy.in_tokens) else {

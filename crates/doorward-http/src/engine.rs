@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use doorward_core::action::{Call, Outcome};
 use doorward_core::presence::Presence;
 use doorward_core::session::Client;
-use doorward_core::{Auth, Error, SetupError};
+use doorward_core::{Auth, Error};
 
 use crate::contract::Route;
 use crate::contract::render::{Filling, WordedFault};
@@ -23,7 +23,6 @@ use crate::forward_auth::SignInPages;
 use crate::metrics::Metrics;
 use crate::operations::PROBES;
 use crate::settings::{Network, Settings};
-use crate::status_list;
 
 mod answer;
 mod body;
@@ -33,6 +32,7 @@ mod form;
 mod meant;
 mod mount;
 mod origin;
+mod plan;
 mod presented;
 mod request;
 mod strict_json;
@@ -43,6 +43,7 @@ pub(crate) use body::Bodies;
 use meant::{Meant, Unmet};
 pub use mount::Mount;
 pub(crate) use mount::Mounted;
+pub use plan::Plan;
 pub(crate) use presented::tokens_of_realm;
 pub use request::RequestFacts;
 use request::RequestIds;
@@ -72,35 +73,6 @@ struct Answered<'e> {
 }
 
 impl Engine {
-    pub(crate) async fn new(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> Result<Self, SetupError> {
-        let proxies = settings
-            .trusted_proxies
-            .iter()
-            .map(|text| Network::parse(text))
-            .collect::<Result<_, _>>()?;
-        mount::check_switches(&mounts, &settings)?;
-        let mut mounted = Vec::new();
-        for mount in mounts {
-            if auth.has_status_in_tokens() {
-                status_list::check(&mount.contract)?;
-            }
-            let realm = auth.realm(&mount.contract.realm).await;
-            let realm = realm.map_err(|e| SetupError::new(e.to_string(), "check that the database can be reached"))?;
-            mounted.push(Arc::new(Mounted::new(mount, realm, &settings)?));
-        }
-        Ok(Self {
-            table: Table::new(&mounted)?,
-            metrics: Metrics::new(mounted.iter().map(|mounted| mounted.contract.name.as_str())),
-            mounts: mounted,
-            sign_in: SignInPages::new(&settings.sign_in)?,
-            bodies: Bodies::new(settings.body_timeout),
-            auth,
-            settings,
-            proxies,
-            ids: RequestIds::default(),
-        })
-    }
-
     /// What is known of a request before anything is decided, with a name for it.
     pub(crate) fn facts(&self, request: &Request<Body>) -> RequestFacts {
         RequestFacts::new(request, self.ids.next(), self.settings.secure_cookies)
@@ -131,7 +103,7 @@ impl Engine {
 
     async fn answer(&self, facts: &RequestFacts, request: Request<Body>) -> Option<Answered<'_>> {
         let method = origin::wanted_method(&facts.method, request.headers());
-        let found = self.table.find(&method, &facts.path, &self.mounts)?;
+        let found = self.table.find(&method, &facts.path)?;
         let mounted = self.mounts.get(found.mount())?;
         let origin = mounted.origins.judge(request.headers(), &facts.method, facts.over_tls);
         let mut answered = match &found {

@@ -28,21 +28,19 @@ use doorward_core::{Auth, SetupError};
 pub use connections::Connections;
 pub use contract::Contract;
 pub use diagnostic::Diagnostic;
-pub use engine::Mount;
+pub use engine::{Mount, Plan};
 pub use feed::Stop;
 pub use forward_auth::check_sign_in;
 pub use settings::{Network, SecureCookies, Settings, check_origin, check_trusted_proxy};
 
-use engine::Engine;
-
-/// A router that serves these contracts and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs`,
+/// A router that serves the contracts of a plan and, beside them, `/healthz`, `/readyz`, `/metrics`, `/docs`,
 /// `/.well-known/jwks.json` and, under `/v1`, what proxies and services ask. It can be nested into another
 /// application's router.
 ///
 /// # Errors
-/// When two contracts claim one route, a setting makes no sense, or the store cannot answer.
-pub async fn router(auth: Arc<Auth>, mounts: Vec<Mount>, settings: Settings) -> Result<Router, SetupError> {
-    let engine = Arc::new(Engine::new(auth, mounts, settings).await?);
+/// When the store cannot answer.
+pub async fn router(auth: Arc<Auth>, plan: Plan) -> Result<Router, SetupError> {
+    let engine = Arc::new(plan.engine(auth).await?);
     let router = operations::routes(&engine)
         .merge(docs::routes(&engine))
         .merge(feed::routes())

@@ -26,6 +26,7 @@ mod tasks;
 use std::sync::Arc;
 
 use axum::Router;
+use doorward_http::Plan;
 
 pub use config::Config;
 pub use doorward_core::SetupError;
@@ -44,8 +45,9 @@ pub async fn router(config: Config) -> Result<Router, SetupError> {
     let mounts = mounts::mounts(&config.contracts)?;
     let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
     let hasher = assembly::hasher(&config)?;
+    let plan = Plan::new(mounts, config.http(), &policy)?;
     let auth = assembly::open(&config, policy, hasher).await?;
-    let router = doorward_http::router(Arc::clone(&auth), mounts, config.http()).await?;
+    let router = doorward_http::router(Arc::clone(&auth), plan).await?;
     tasks::start(&auth);
     Ok(router)
 }
@@ -168,7 +170,6 @@ mod tests {
         let mounts = mounts::mounts(&config.contracts).unwrap();
         let policy = assembly::policy(&config, mounts::key_overlap(&mounts)).unwrap();
         let hasher = assembly::hasher(&config).unwrap();
-        let auth = assembly::open(&config, policy, hasher).await.unwrap();
         // It has ended: what would run on it fails.
         let runtime = Builder::new_current_thread().build().unwrap();
         let settings = Settings {
@@ -176,7 +177,9 @@ mod tests {
             ..config.http()
         };
         runtime.shutdown_background();
-        let app = doorward_http::router(auth, mounts, settings).await.unwrap();
+        let plan = Plan::new(mounts, settings, &policy).unwrap();
+        let auth = assembly::open(&config, policy, hasher).await.unwrap();
+        let app = doorward_http::router(auth, plan).await.unwrap();
         for (path, body, status) in [
             (
                 "/v1/sessions",

@@ -32,13 +32,30 @@ pub(crate) struct Mounted {
     pub(crate) switches: Vec<String>,
 }
 
-impl Mounted {
-    pub(super) fn new(mount: Mount, realm: Realm, settings: &Settings) -> Result<Self, SetupError> {
+/// A contract whose place is one, and what is known of it without a database.
+pub(super) struct Placed {
+    pub(super) mount: Mount,
+    origins: Origins,
+}
+
+impl Placed {
+    pub(super) fn new(mount: Mount, settings: &Settings) -> Result<Self, SetupError> {
         let Mount { contract, prefix } = mount;
         // Who embeds the server writes it without a parser.
         let prefix = contract::prefix(&prefix)
             .ok_or_else(|| SetupError::new(format!("contracts: `{prefix}` is no prefix"), PREFIX_HINT))?
             .to_owned();
+        Ok(Self {
+            origins: Origins::new(contract.origins.iter().chain(&settings.origins))?,
+            mount: Mount { contract, prefix },
+        })
+    }
+}
+
+impl Mounted {
+    pub(super) fn new(placed: Placed, realm: Realm, settings: &Settings) -> Self {
+        let Placed { mount, origins } = placed;
+        let Mount { contract, prefix } = mount;
         let claims = Arc::clone(&contract);
         let grant = Grant {
             lifetime: contract.token.lifetime,
@@ -51,14 +68,14 @@ impl Mounted {
                 serde_json::from_str(&claims.token.claims.rendered(&filling)).unwrap_or_default()
             }),
         };
-        Ok(Self {
-            origins: Origins::new(contract.origins.iter().chain(&settings.origins))?,
+        Self {
             switches: contract.switches_on(&settings.switches),
             contract,
             prefix,
             realm,
             grant,
-        })
+            origins,
+        }
     }
 }
 

@@ -3,13 +3,11 @@
 //! The surprise: a path that no route has is still answered in some contract's manner, that of the nearest
 //! neighbour: the longest common prefix of segments wins, then the order of mounting.
 
-use std::sync::Arc;
-
 use axum::http::Method;
 use doorward_core::SetupError;
 use matchit::Router;
 
-use super::Mounted;
+use super::Mount;
 use crate::contract::{Place, numbered};
 use crate::own;
 
@@ -17,6 +15,7 @@ use crate::own;
 pub(super) struct Table {
     paths: Router<usize>,
     entries: Vec<Entry>,
+    mounts: Vec<Mount>,
 }
 
 /// The routes of one path.
@@ -81,10 +80,12 @@ impl Found<'_> {
 }
 
 impl Table {
-    pub(super) fn new(mounts: &[Arc<Mounted>]) -> Result<Self, SetupError> {
+    /// The mounts are known by their place in this list.
+    pub(super) fn new(mounts: Vec<Mount>) -> Result<Self, SetupError> {
         let mut table = Self {
             paths: Router::new(),
             entries: Vec::new(),
+            mounts: Vec::new(),
         };
         // Real routes first, so that aliases find out whether they have to yield.
         for alias in [false, true] {
@@ -100,7 +101,7 @@ impl Table {
                             route: index,
                             place: number,
                         };
-                        table.add(mounts, mount, candidate, place)?;
+                        table.add(&mounts, mount, candidate, place)?;
                     }
                 }
             }
@@ -113,21 +114,16 @@ impl Table {
             let unconditional = |of: &Candidate| routes.get(of.route).is_none_or(|route| route.when.is_empty());
             entry.candidates.sort_by_key(unconditional);
         }
+        table.mounts = mounts;
         Ok(table)
     }
 
-    fn add(
-        &mut self,
-        mounts: &[Arc<Mounted>],
-        mount: usize,
-        candidate: Candidate,
-        place: &Place,
-    ) -> Result<(), SetupError> {
+    fn add(&mut self, mounts: &[Mount], mount: usize, candidate: Candidate, place: &Place) -> Result<(), SetupError> {
         let Some(mounted) = mounts.get(mount) else {
             return Ok(());
         };
         let path = full_path(&mounted.prefix, &place.path);
-        let is_document = |mounted: &Arc<Mounted>| path == own::document(&mounted.prefix);
+        let is_document = |mounted: &Mount| path == own::document(&mounted.prefix);
         if own::PATHS.iter().any(|own| covers(own, &path)) || mounts.iter().any(is_document) {
             let what = format!(
                 "`{path}` of the contract `{}` is the server's own",
@@ -199,12 +195,12 @@ impl Table {
     }
 
     /// What a request for this method and path leads to; nothing if nothing is mounted.
-    pub(super) fn find(&self, method: &Method, path: &str, mounts: &[Arc<Mounted>]) -> Option<Found<'_>> {
+    pub(super) fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         if let Ok(found) = self.paths.at(path)
             && let Some(entry) = self.entries.get(*found.value)
             && let Some(first) = entry.methods.first()
         {
-            let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry, mounts);
+            let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry, &self.mounts);
             return Some(match entry.methods.iter().find(is_meant) {
                 Some(meant) => Found::Routes {
                     mount: meant.mount,
@@ -219,12 +215,12 @@ impl Table {
                 },
             });
         }
-        nearest(path, mounts).map(|mount| Found::Nothing { mount })
+        nearest(path, &self.mounts).map(|mount| Found::Nothing { mount })
     }
 }
 
 /// HEAD is answered where GET is, unless GET changes something: a link preview must not log anybody out.
-fn is_head_of(method: &Method, entry: &MethodEntry, mounts: &[Arc<Mounted>]) -> bool {
+fn is_head_of(method: &Method, entry: &MethodEntry, mounts: &[Mount]) -> bool {
     let routes = || {
         entry
             .candidates
@@ -251,8 +247,8 @@ fn covers(own: &str, path: &str) -> bool {
 }
 
 /// The mount that shares the most leading segments with the path.
-fn nearest(path: &str, mounts: &[Arc<Mounted>]) -> Option<usize> {
-    let shared = |mounted: &Arc<Mounted>| {
+fn nearest(path: &str, mounts: &[Mount]) -> Option<usize> {
+    let shared = |mounted: &Mount| {
         let routes = mounted.contract.routes.iter().flat_map(|route| &route.places);
         let places = routes
             .filter(|place| !place.alias)

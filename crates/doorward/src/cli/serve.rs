@@ -13,7 +13,7 @@ use std::thread;
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
-use doorward_http::{Connections, Network, Settings};
+use doorward_http::{Connections, Network, Plan, Settings};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
@@ -92,15 +92,18 @@ async fn serve(
     let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
     let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
     let hasher = assembly::hasher(config).map_err(Failure::usage)?;
-    let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
     let settings = Settings {
         connections: Some(connections.clone()),
         password_runtime: Some(password_runtime.clone()),
         ..config.http()
     };
-    let router = doorward_http::router(Arc::clone(&auth), mounts.clone(), settings);
-    let router = router.await.map_err(Failure::usage)?;
+    let plan = Plan::new(mounts.clone(), settings, &policy).map_err(Failure::usage)?;
+    // Whatever can refuse the start comes before the database, whose schema an older server may not know any more
+    // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
+    let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
+    let router = doorward_http::router(Arc::clone(&auth), plan);
+    let router = router.await.map_err(Failure::run)?;
     let signals = Signals::new()?;
     tasks::start(&auth);
     let text = start_text::text(address, config, &mounts);

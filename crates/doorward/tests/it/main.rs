@@ -36,6 +36,7 @@ mod races;
 mod relay;
 mod restart;
 mod rules;
+mod schema;
 mod server;
 mod service;
 mod settings;
