@@ -7,6 +7,7 @@
 
 mod identifiers;
 mod postgres;
+mod schema;
 mod sqlite;
 mod transfer;
 
@@ -17,6 +18,7 @@ use doorward_core::SetupError;
 use doorward_core::store::Store;
 
 pub use crate::postgres::{PostgresOptions, PostgresUrl};
+pub use crate::schema::Schema;
 pub use crate::sqlite::{Sqlite, WriteCounts};
 pub use crate::transfer::{Location, Moved, Progress, Step, transfer};
 
@@ -31,11 +33,20 @@ pub use crate::transfer::{Location, Moved, Progress, Step, transfer};
 /// When the file cannot be used: no such folder, no right to write, another program's database, a schema newer
 /// than this program, a file system without shared memory. The error says which, and what to do.
 pub async fn open_sqlite(path: impl AsRef<Path>) -> Result<Arc<Sqlite>, SetupError> {
-    Ok(Arc::new(Sqlite::open(path.as_ref()).await?))
+    open_sqlite_as(path, Schema::Update).await
 }
 
-/// Opens the PostgreSQL database at `url`: brings its schema up to date (many nodes may start at once) and
-/// connects to it. The database must be there; it is encoded in UTF-8 and belongs to doorward alone.
+/// As [`open_sqlite`], where the schema may not be changed, or only made. Without a right to make it a file that is not
+/// there is refused.
+///
+/// # Errors
+/// As [`open_sqlite`], and when the schema would have to be changed.
+pub async fn open_sqlite_as(path: impl AsRef<Path>, schema: Schema) -> Result<Arc<Sqlite>, SetupError> {
+    Ok(Arc::new(Sqlite::open(path.as_ref(), schema).await?))
+}
+
+/// Opens the PostgreSQL database at `url`: brings its schema up to date, if the options say nothing else (many nodes may
+/// start at once), and connects to it. The database must be there; it is encoded in UTF-8 and belongs to doorward alone.
 ///
 /// Has to be called within a Tokio runtime, which drives the connections. A connection that is lost is replaced
 /// in the background; while there is none, every method fails with

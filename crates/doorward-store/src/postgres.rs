@@ -47,6 +47,7 @@ use self::server::Server;
 pub(crate) use self::transfer::TransferEnd;
 pub use self::url::PostgresUrl;
 use self::writers::Writers;
+use crate::Schema;
 
 /// How often a write is tried that PostgreSQL takes back for the sake of another one. Each time one of those who
 /// met got through; so many in a row are an overload and not a coincidence.
@@ -66,6 +67,8 @@ pub struct PostgresOptions {
     /// Whether nodes tell each other of changes (`LISTEN` and `NOTIFY`), with one more connection for whoever asks
     /// to be [told](doorward_core::store::Store::told).
     pub notify: bool,
+    /// What may be done to the schema.
+    pub schema: Schema,
 }
 
 impl Default for PostgresOptions {
@@ -74,6 +77,7 @@ impl Default for PostgresOptions {
             readers: 2,
             writers: 8,
             notify: true,
+            schema: Schema::default(),
         }
     }
 }
@@ -94,7 +98,7 @@ impl Postgres {
         let shown = &server.shown;
         // Nobody moves the database from here on: what is moved is not to change, least of all its schema.
         let (client, task) = server.connect_to_stay().await.map_err(|why| why.explain(shown))?;
-        migrations::apply(&client, shown).await?;
+        migrations::apply(&client, shown, options.schema).await?;
         let first = (Link::new(client), task);
         let channel = options.notify.then(|| Channel::new(Arc::clone(&server))).transpose();
         let channel = channel.map_err(|error| SetupError::new(error.to_string(), "look into the system's log"))?;

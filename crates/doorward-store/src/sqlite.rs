@@ -37,6 +37,7 @@ use self::readers::Readers;
 use self::rowids::Rowids;
 pub(crate) use self::transfer::TransferEnd;
 use self::writer::Writer;
+use crate::Schema;
 
 /// How often a purge looks at the next sessions, and at the next endings: at 200,000 of each in all, in a tenth of a second.
 /// Of a million each is looked at every 25 minutes, of ten million every four hours; until then those that can be forgotten
@@ -64,14 +65,14 @@ pub struct WriteCounts {
 }
 
 impl Sqlite {
-    pub(crate) async fn open(path: &Path) -> Result<Self, SetupError> {
+    pub(crate) async fn open(path: &Path, schema: Schema) -> Result<Self, SetupError> {
         // An absolute path has no second meaning to SQLite (`:memory:`, `file:…`) and survives a change of folder.
         let path = std::path::absolute(path)
             .map_err(|e| SetupError::new(format!("the database has no usable path: {e}"), "name a file for it"))?;
         let reads = Arc::default();
         let open = {
             let path = path.clone();
-            move || connection::for_writing(&path)
+            move || connection::for_writing(&path, schema)
         };
         let writer = Writer::start(open, Arc::clone(&reads)).await?;
         let readers = Readers::open(path, reads, writer.commits())?;

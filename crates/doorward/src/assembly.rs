@@ -11,7 +11,7 @@ use doorward_core::hasher::Hasher;
 use doorward_core::store::Store;
 use doorward_core::throttle::Throttle;
 use doorward_core::{Auth, Clock, Policy, SetupError};
-use doorward_store::PostgresOptions;
+use doorward_store::{PostgresOptions, Schema};
 
 use crate::config::{Config, Database};
 
@@ -43,12 +43,18 @@ pub(crate) fn hasher(config: &Config) -> Result<Hasher, SetupError> {
 ///
 /// # Errors
 /// When the database cannot be used.
-pub(crate) async fn open(config: &Config, policy: Policy, hasher: Hasher) -> Result<Arc<Auth>, SetupError> {
+pub(crate) async fn open(
+    config: &Config,
+    schema: Schema,
+    policy: Policy,
+    hasher: Hasher,
+) -> Result<Arc<Auth>, SetupError> {
     let store: Arc<dyn Store> = match &config.database {
-        Database::Sqlite(path) => doorward_store::open_sqlite(path).await?,
+        Database::Sqlite(path) => doorward_store::open_sqlite_as(path, schema).await?,
         Database::Postgres(url) => {
             let options = PostgresOptions {
                 notify: config.database_notify,
+                schema,
                 ..PostgresOptions::default()
             };
             doorward_store::open_postgres(url, options).await?

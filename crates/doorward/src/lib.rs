@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use doorward_http::Plan;
+use doorward_store::Schema;
 
 pub use config::Config;
 pub use doorward_core::SetupError;
@@ -46,7 +47,7 @@ pub async fn router(config: Config) -> Result<Router, SetupError> {
     let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
     let hasher = assembly::hasher(&config)?;
     let plan = Plan::new(mounts, config.http(), &policy)?;
-    let auth = assembly::open(&config, policy, hasher).await?;
+    let auth = assembly::open(&config, Schema::Update, policy, hasher).await?;
     let router = doorward_http::router(Arc::clone(&auth), plan).await?;
     tasks::start(&auth);
     Ok(router)
@@ -178,7 +179,7 @@ mod tests {
         };
         runtime.shutdown_background();
         let plan = Plan::new(mounts, settings, &policy).unwrap();
-        let auth = assembly::open(&config, policy, hasher).await.unwrap();
+        let auth = assembly::open(&config, Schema::Update, policy, hasher).await.unwrap();
         let app = doorward_http::router(auth, plan).await.unwrap();
         for (path, body, status) in [
             (

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Error};
 
 use super::fault::{is_unknown, words};
 use super::server::explain;
+use crate::Schema;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
 const MIGRATIONS: &[&str] = &[
@@ -80,9 +81,14 @@ impl Failure {
 /// Applies what is missing. Many nodes may do so at once: one does it, the others wait and find it done.
 ///
 /// # Errors
-/// When the database is not ours, a newer program has changed it, a migration fails, or others use the tables at each
-/// attempt; then none is applied.
-pub(super) async fn apply(client: &Client, shown: &str) -> Result<(), SetupError> {
+/// When the database is not ours, a newer program has changed it, its schema would have to be changed and may not be, a
+/// migration fails, or others use the tables at each attempt; then none is applied.
+pub(super) async fn apply(client: &Client, shown: &str, schema: Schema) -> Result<(), SetupError> {
+    let seen = version(client, shown, MIGRATIONS.len()).await?.unwrap_or(0);
+    schema.allow(shown, seen, MIGRATIONS.len())?;
+    if seen == MIGRATIONS.len() {
+        return Ok(());
+    }
     let mut attempt = 1;
     loop {
         let why = match apply_these(MIGRATIONS, client, shown).await {
@@ -104,9 +110,6 @@ pub(super) async fn apply(client: &Client, shown: &str) -> Result<(), SetupError
 }
 
 async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Result<(), Failure> {
-    if version(client, shown, migrations.len()).await? == Some(migrations.len()) {
-        return Ok(());
-    }
     let explain = |error| explain(error, shown);
     // Two messages: older servers time all statements of one together, by what was set before it.
     let begin = format!("BEGIN; {TURN}");

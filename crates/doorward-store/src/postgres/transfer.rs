@@ -14,6 +14,7 @@ use super::hidden::{given, hide};
 use super::migrations;
 use super::server::Server;
 use super::url::PostgresUrl;
+use crate::Schema;
 use crate::transfer::PAGE;
 use crate::transfer::table::{Kind, Row, TABLES, Table, Value};
 
@@ -64,7 +65,7 @@ impl TransferEnd {
                 "stop every server and command that uses it, on every machine, and run the move again",
             ));
         }
-        migrations::apply(&client, &server.shown).await?;
+        migrations::apply(&client, &server.shown, Schema::Update).await?;
         let end = Self {
             client,
             shown: server.shown,

@@ -292,7 +292,7 @@ mod tests {
     fn the_log_of_a_writer_starts_over() {
         let folder = Folder::new();
         let path = folder.join("numbers.db");
-        let writer = connection::for_writing(&path).unwrap();
+        let writer = connection::for_writing(&path, crate::Schema::Update).unwrap();
         // Not to flush the disk twenty thousand times.
         let quick = "PRAGMA synchronous = OFF; CREATE TABLE numbers (number BLOB)";
         writer.execute_batch(quick).unwrap();

@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use super::{checkpoints, migrations};
+use crate::Schema;
 
 /// How long to wait for another process (a command beside the server) that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,11 +51,17 @@ const MAPPED: &str = "PRAGMA mmap_size = 2147418112;";
 /// Gives back what is mapped: as long as it is, it counts as memory of this process.
 const UNMAPPED: &str = "PRAGMA mmap_size = 0;";
 
-/// The connection of the writer; makes the file and its schema if need be.
+/// The connection of the writer; makes the file and its schema if need be, and if that is allowed.
 ///
 /// # Errors
-/// As [`open_sqlite`](crate::open_sqlite).
-pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
+/// As [`open_sqlite_as`](crate::open_sqlite_as).
+pub(super) fn for_writing(path: &Path, schema: Schema) -> Result<Connection, SetupError> {
+    if schema == Schema::Keep && !path.exists() {
+        return Err(SetupError::new(
+            format!("there is no database {}", path.display()),
+            "`doorward serve` makes it; `--database sqlite:PATH` names another one",
+        ));
+    }
     make_file(path)?;
     let explain = |error| explain(path, &error);
     let mut connection = connect(path).map_err(explain)?;
@@ -66,7 +73,7 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, SetupError> {
     }
     connection.busy_timeout(MIGRATION_TIMEOUT).map_err(explain)?;
     // Before anything is written: the file may be somebody else's.
-    migrations::check(&connection, path)?;
+    migrations::check(&connection, path, schema)?;
     use_write_ahead_log(&connection, path)?;
     migrations::apply(&mut connection, path)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;

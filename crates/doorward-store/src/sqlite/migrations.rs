@@ -9,6 +9,7 @@ use doorward_core::SetupError;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::explain;
+use crate::Schema;
 
 /// Every migration, in order. A released one is never edited; the next one mends it.
 const MIGRATIONS: &[&str] = &[
@@ -25,12 +26,14 @@ const MIGRATIONS: &[&str] = &[
 /// `door` in ASCII: the mark of a database of ours in its header.
 const APPLICATION_ID: i64 = 0x646f_6f72;
 
-/// Refuses a database that is not ours or that a newer program has changed. Writes nothing.
+/// Refuses a database that is not ours, that a newer program has changed, or whose schema would have to be changed and
+/// may not be. Writes nothing.
 ///
 /// # Errors
 /// When it is such a database, or none.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), SetupError> {
-    version(connection, path, MIGRATIONS.len()).map(drop)
+pub(super) fn check(connection: &Connection, path: &Path, schema: Schema) -> Result<(), SetupError> {
+    let seen = version(connection, path, MIGRATIONS.len())?;
+    schema.allow(path.display(), seen, MIGRATIONS.len())
 }
 
 /// Applies what is missing. Several processes may do so at once: one does it, the others wait and find it done.

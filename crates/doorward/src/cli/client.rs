@@ -6,8 +6,9 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 use doorward_core::client::{ClientId, MAX_CLIENT_NAME};
+use doorward_store::Schema;
 
-use super::operator::{Missing, Operator};
+use super::operator::Operator;
 use super::{Failure, Place, tell};
 use crate::printable::printable;
 
@@ -39,14 +40,14 @@ enum ClientCommand {
 }
 
 pub(super) fn run(args: ClientArgs) -> Result<(), Failure> {
-    let missing = match &args.command {
+    let schema = match &args.command {
         ClientCommand::Add { name } => {
             check(name)?;
-            Missing::Make
+            Schema::Make
         }
-        ClientCommand::List | ClientCommand::Remove { .. } => Missing::Refuse,
+        ClientCommand::List | ClientCommand::Remove { .. } => Schema::Keep,
     };
-    let operator = Operator::open(args.place, missing)?;
+    let operator = Operator::open(args.place, schema)?;
     match args.command {
         ClientCommand::Add { name } => {
             let (id, secret) = operator.wait(operator.auth.add_client(&name))?;

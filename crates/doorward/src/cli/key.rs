@@ -8,8 +8,9 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 use doorward_core::key::LEAD;
+use doorward_store::Schema;
 
-use super::operator::{Missing, Operator};
+use super::operator::Operator;
 use super::{Failure, Place, tell};
 
 #[derive(Args)]
@@ -29,7 +30,7 @@ enum KeyCommand {
 }
 
 pub(super) fn run(args: KeyArgs) -> Result<(), Failure> {
-    let operator = Operator::open(args.place, Missing::Refuse)?;
+    let operator = Operator::open(args.place, Schema::Keep)?;
     if operator.config.jwt_secret.is_some() {
         return Err(Failure::of(
             "tokens are signed with the shared secret `jwt_secret`, so there are no keys",

@@ -1,17 +1,19 @@
 //! What the commands beside a server have in common: the same database, the same rules, and nothing served.
 //!
 //! The surprise: a database is made by `serve`, `user add` and `client add` alone. Every other command refuses a path where
-//! there is none, because it is a mistyped one.
+//! there is none, because it is a mistyped one. And none but `serve` brings an older one up to date, because the servers
+//! that run on it may be older, too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::hasher::Hasher;
-use doorward_core::{Auth, Policy, SetupError};
+use doorward_core::{Auth, Policy};
+use doorward_store::Schema;
 use tokio::runtime::Runtime;
 
 use super::{Failure, Place};
-use crate::config::{Database, LogLevel};
+use crate::config::LogLevel;
 use crate::{Config, assembly, log};
 
 /// What a command needs, but for the database.
@@ -28,13 +30,6 @@ pub(super) struct Operator {
     pub(super) config: Config,
 }
 
-/// Whether a database is made if there is none.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    Make,
-    Refuse,
-}
-
 impl Prepared {
     pub(super) fn new(place: Place) -> Result<Self, Failure> {
         let mut config = place.load()?.config;
@@ -48,30 +43,20 @@ impl Prepared {
         Ok(Self { config, hasher, policy })
     }
 
-    pub(super) fn open(self, missing: Missing) -> Result<Operator, Failure> {
+    pub(super) fn open(self, schema: Schema) -> Result<Operator, Failure> {
         let Self { config, hasher, policy } = self;
-        // A server says by itself that it has no such database.
-        if let Database::Sqlite(path) = &config.database
-            && missing == Missing::Refuse
-            && !path.exists()
-        {
-            return Err(Failure::run(SetupError::new(
-                format!("there is no database {}", path.display()),
-                "`doorward serve` makes it; `--database sqlite:PATH` names another one",
-            )));
-        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::of(format!("no runtime: {error}"), "raise the limits"))?;
         let auth = runtime
-            .block_on(assembly::open(&config, policy, hasher))
+            .block_on(assembly::open(&config, schema, policy, hasher))
             .map_err(Failure::run)?;
         Ok(Operator { runtime, auth, config })
     }
 }
 
 impl Operator {
-    pub(super) fn open(place: Place, missing: Missing) -> Result<Self, Failure> {
-        Prepared::new(place)?.open(missing)
+    pub(super) fn open(place: Place, schema: Schema) -> Result<Self, Failure> {
+        Prepared::new(place)?.open(schema)
     }
 
     /// Does something that has to wait.

@@ -14,6 +14,7 @@ use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
 use doorward_http::{Connections, Network, Plan, Settings};
+use doorward_store::Schema;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
@@ -101,7 +102,8 @@ async fn serve(
     // Whatever can refuse the start comes before the database, whose schema an older server may not know any more
     // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
-    let auth = assembly::open(config, policy, hasher).await.map_err(Failure::run)?;
+    let auth = assembly::open(config, Schema::Update, policy, hasher).await;
+    let auth = auth.map_err(Failure::run)?;
     let router = doorward_http::router(Arc::clone(&auth), plan);
     let router = router.await.map_err(Failure::run)?;
     let signals = Signals::new()?;

@@ -13,9 +13,10 @@ use doorward_core::action::MAX_NAME;
 use doorward_core::error::did_you_mean;
 use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
 use doorward_core::realm::{DEFAULT_REALM, Realm};
+use doorward_store::Schema;
 
 use self::password::PasswordArgs;
-use super::operator::{Missing, Operator, Prepared};
+use super::operator::{Operator, Prepared};
 use super::{Failure, Place, tell};
 use crate::printable::printable;
 
@@ -112,7 +113,7 @@ pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
 }
 
 fn manage(command: ManageCommand, place: Place, realm: &str) -> Result<(), Failure> {
-    let operator = Operator::open(place, Missing::Refuse)?;
+    let operator = Operator::open(place, Schema::Keep)?;
     let desk = Desk {
         realm: known_realm(&operator, realm)?,
         operator,
@@ -157,7 +158,7 @@ fn add(args: AddArgs, place: Place, realm: &str) -> Result<(), Failure> {
     check(&profile).map_err(Failure::usage)?;
     let prepared = Prepared::new(place)?;
     let password = args.password.choose(&prepared.config, &prepared.hasher, &profile)?;
-    let operator = prepared.open(Missing::Make)?;
+    let operator = prepared.open(Schema::Make)?;
     let desk = Desk {
         realm: realm_to_add_to(&operator, realm, args.new_realm)?,
         operator,

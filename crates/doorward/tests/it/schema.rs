@@ -54,3 +54,52 @@ fn a_server_that_cannot_serve_leaves_the_database_as_it_is() {
     let setup = setup.start().killed();
     assert_eq!(version(&setup), before + 1);
 }
+
+#[test]
+fn a_command_beside_a_server_does_not_touch_an_older_schema() {
+    let (setup, before) = older();
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "disable", "ann"],
+        &["user", "add", "--username", "bob"],
+        &["client", "list"],
+        &["client", "add", "shop"],
+        &["key", "list"],
+        &["key", "rotate"],
+    ] {
+        let output = setup.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        let what = format!("has schema version {before}; this doorward needs {}", before + 1);
+        assert!(
+            error.contains(&what) && error.contains("start `doorward serve` once"),
+            "{error}"
+        );
+        assert_eq!(version(&setup), before, "{arguments:?}");
+    }
+    let server = setup.start();
+    assert!(server.setup().succeed(&["user", "list"]).contains("ann"));
+}
+
+#[test]
+fn who_only_looks_makes_nothing() {
+    let setup = Setup::new();
+    let refused = |what: &str| {
+        for arguments in [["user", "list"], ["client", "list"], ["key", "rotate"]] {
+            let output = setup.run(&arguments);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{error}");
+            assert!(
+                error.contains(what) && error.contains("hint: `doorward serve` makes"),
+                "{error}"
+            );
+        }
+    };
+    refused("there is no database");
+    assert!(!setup.database().exists());
+    std::fs::write(setup.database(), "").unwrap();
+    refused("is empty");
+    assert_eq!(std::fs::read(setup.database()).unwrap(), b"");
+    setup.succeed(&["client", "add", "shop"]);
+    assert!(setup.succeed(&["client", "list"]).contains("shop"));
+}

@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 
-use doorward_store::{PostgresOptions, PostgresUrl, open_postgres};
+use doorward_store::{PostgresOptions, PostgresUrl, Schema, open_postgres};
 use tokio::task::JoinSet;
 
 use super::endings::{another_node, waits};
@@ -104,6 +104,32 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     )
     .await;
     assert_eq!(database.sql("SELECT version FROM doorward_schema"), newer.to_string());
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_to_be_changed_is_left_alone() {
+    let database = Database::new();
+    let opened = async |schema: Schema| {
+        let options = PostgresOptions {
+            schema,
+            ..PostgresOptions::default()
+        };
+        let opened = open_postgres(&database.url(), options).await;
+        opened.map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    assert!(opened(Schema::Keep).await.contains("is empty\nhint: "));
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(database.sql(tables), "0");
+    assert_eq!(opened(Schema::Make).await, "");
+    assert_eq!(opened(Schema::Keep).await, "");
+    let older = VERSION - 1;
+    database.sql(&format!("UPDATE doorward_schema SET version = {older}"));
+    for schema in [Schema::Keep, Schema::Make] {
+        let said = opened(schema).await;
+        let what = format!("has schema version {older}; this doorward needs {VERSION}\nhint: make a backup");
+        assert!(said.contains(&what), "{said}");
+    }
+    assert_eq!(database.sql("SELECT version FROM doorward_schema"), older.to_string());
 }
 
 #[tokio::test]
