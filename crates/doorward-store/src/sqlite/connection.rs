@@ -65,22 +65,27 @@ pub(super) fn for_writing(path: &Path, schema: Schema) -> Result<Connection, Set
     make_file(path)?;
     let explain = |error| explain(path, &error);
     let mut connection = connect(path).map_err(explain)?;
-    if connection.is_readonly(MAIN_DB).map_err(explain)? {
-        return Err(SetupError::new(
-            format!("the database {} is read-only", path.display()),
-            "let the user that doorward runs as write it, and its folder",
-        ));
-    }
     connection.busy_timeout(MIGRATION_TIMEOUT).map_err(explain)?;
-    // Before anything is written: the file may be somebody else's.
-    migrations::check(&connection, path, schema)?;
-    use_write_ahead_log(&connection, path)?;
-    migrations::apply(&mut connection, path)?;
+    prepare(&mut connection, path, schema)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
     connection.execute_batch(WRITER).map_err(explain)?;
     connection.execute_batch(MAPPED).map_err(explain)?;
     checkpoints::keep_short(&mut connection, path)?;
     Ok(connection)
+}
+
+/// Makes the schema or brings it up to date, if the file is ours and that is allowed.
+fn prepare(connection: &mut Connection, path: &Path, schema: Schema) -> Result<(), SetupError> {
+    if connection.is_readonly(MAIN_DB).map_err(|error| explain(path, &error))? {
+        return Err(SetupError::new(
+            format!("the database {} is read-only", path.display()),
+            "let the user that doorward runs as write it, and its folder",
+        ));
+    }
+    // Before anything is written: the file may be somebody else's.
+    migrations::check(connection, path, schema)?;
+    use_write_ahead_log(connection, path)?;
+    migrations::apply(connection, path)
 }
 
 /// A connection that only reads a file which [`for_writing`] has prepared.
@@ -133,18 +138,35 @@ pub(super) fn forget_pages(connection: &Connection) -> rusqlite::Result<()> {
     map(connection, maps)
 }
 
-/// A connection to a file which [`for_writing`] has prepared, while nobody else may have it open: whoever has makes
-/// this fail at once, and whoever comes later waits in vain. (`locking_mode` says so before anything is read.)
+/// A connection to a file that nobody else may have open meanwhile. Makes the file and its schema if need be, or brings
+/// that up to date: under the lock, so that whoever uses the file finds it as it was.
 ///
 /// # Errors
-/// When somebody has it open, or SQLite cannot open it.
-pub(super) fn for_one_alone(path: &Path) -> rusqlite::Result<Connection> {
+/// As [`open_sqlite`](crate::open_sqlite), and when somebody has it open.
+pub(super) fn for_one_alone(path: &Path) -> Result<Connection, SetupError> {
+    make_file(path)?;
+    let mut connection = alone(path).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SetupError::new(
+            format!("somebody has the database {} open", path.display()),
+            "stop every server and command that uses it, and run the move again",
+        ),
+        _ => explain(path, &error),
+    })?;
+    prepare(&mut connection, path, Schema::Update)?;
+    connection
+        .execute_batch(WRITER)
+        .map_err(|error| explain(path, &error))?;
+    Ok(connection)
+}
+
+/// Takes the lock: whoever has the file open makes this fail at once, and whoever comes later waits in vain.
+/// (`locking_mode` says so before anything is read.)
+fn alone(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     // A server has it open for days.
     connection.busy_timeout(Duration::ZERO)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
-    connection.execute_batch(WRITER)?;
     Ok(connection)
 }
 

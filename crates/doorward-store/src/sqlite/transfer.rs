@@ -10,7 +10,6 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use super::connection;
-use crate::Schema;
 use crate::transfer::PAGE;
 use crate::transfer::table::{Row, Table, Value};
 
@@ -48,16 +47,7 @@ impl TransferEnd {
     pub(crate) fn open(path: &Path) -> Result<Self, SetupError> {
         let path = std::path::absolute(path)
             .map_err(|e| SetupError::new(format!("the database has no usable path: {e}"), "name a file for it"))?;
-        // Makes the file and its schema; the lock has to be asked for before anything is read.
-        drop(connection::for_writing(&path, Schema::Update)?);
-        let connection = connection::for_one_alone(&path);
-        let connection = connection.map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SetupError::new(
-                format!("somebody has the database {} open", path.display()),
-                "stop every server and command that uses it, and run the move again",
-            ),
-            _ => connection::explain(&path, &error),
-        })?;
+        let connection = connection::for_one_alone(&path)?;
         Ok(Self { connection, path })
     }
 

@@ -269,6 +269,32 @@ async fn a_source_that_is_in_use_or_not_there_is_refused() {
     moved(&source, &sqlite(&last.database())).await;
 }
 
+/// A move that is refused must not be the end of an older server.
+#[tokio::test]
+async fn a_database_that_is_in_use_keeps_its_schema() {
+    let (folder, last) = (Folder::new(), Folder::new());
+    let (source, other) = (full(&folder).await, sqlite(&last.database()));
+    drop(open_sqlite(last.database()).await.unwrap());
+    let version = |database: &Connection| {
+        let version = database.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        version.unwrap()
+    };
+    // As an older server has it: the last migration is undone.
+    let server = Connection::open(folder.database()).unwrap();
+    let latest = version(&server);
+    let undone = "CREATE INDEX ended_sessions_expires_at ON ended_sessions (expires_at)";
+    server.execute_batch(undone).unwrap();
+    server.pragma_update(None, "user_version", latest - 1).unwrap();
+    for (from, to) in [(&source, &other), (&other, &source)] {
+        let said = refused(from, to).await;
+        assert!(said.contains("open\nhint: stop every server"), "{said}");
+        assert_eq!(version(&server), latest - 1);
+    }
+    drop(server);
+    moved(&source, &other).await;
+    assert_eq!(version(&Connection::open(folder.database()).unwrap()), latest);
+}
+
 #[tokio::test]
 async fn nobody_writes_to_the_source_meanwhile() {
     let (folder, last, database) = (Folder::new(), Folder::new(), Database::new());
