@@ -49,6 +49,11 @@ impl Plan {
         })
     }
 
+    /// The proxies that are believed.
+    pub fn trusted_proxies(&self) -> &[Network] {
+        &self.proxies
+    }
+
     /// Serves it, with the realms of its contracts, which are made if need be.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::thread;
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
-use doorward_http::{Connections, Network, Plan, Settings};
+use doorward_http::{Connections, Plan, Settings};
 use doorward_store::Schema;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -99,6 +99,8 @@ async fn serve(
         ..config.http()
     };
     let plan = Plan::new(mounts.clone(), settings, &policy).map_err(Failure::usage)?;
+    let proxies = plan.trusted_proxies().to_vec();
+    let limits = Limits::new(connections.clone(), proxies, config.stop_timeout);
     // Whatever can refuse the start comes before the database, whose schema an older server may not know any more
     // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
@@ -112,22 +114,15 @@ async fn serve(
     // A server whose output nobody reads serves all the same.
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    Ok((
-        auth,
-        until_stopped(config, connections, listener, router, signals).await,
-    ))
+    Ok((auth, until_stopped(limits, listener, router, signals).await))
 }
 
 async fn until_stopped(
-    config: &Config,
-    connections: &Connections,
+    limits: Limits,
     listener: TcpListener,
     router: Router,
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let proxies = config.trusted_proxies.iter().map(|text| Network::parse(text));
-    let proxies = proxies.collect::<Result<_, _>>().map_err(Failure::usage)?;
-    let limits = Limits::new(connections.clone(), proxies, config.stop_timeout);
     // One listener for both: a signal that comes right after the first one is kept until it is asked for.
     let (hand_on, handed_on) = oneshot::channel();
     let stop = async {
