@@ -11,6 +11,26 @@ use thread_priority::RealtimeThreadSchedulePolicy::Fifo;
 use thread_priority::ThreadSchedulePolicy::{Normal, Realtime};
 use thread_priority::{ThreadPriority, ThreadPriorityOsValue, set_thread_priority_and_policy, thread_native_id};
 
+/// From one moment to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
+}
+
+impl Span {
+    pub(crate) fn length(self) -> Duration {
+        self.to.saturating_duration_since(self.from)
+    }
+
+    /// The time that is in both.
+    pub(crate) fn shared(self, other: Self) -> Duration {
+        self.to
+            .min(other.to)
+            .saturating_duration_since(self.from.max(other.from))
+    }
+}
+
 /// Now.
 #[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
 pub(crate) fn now() -> Instant {
@@ -62,10 +82,15 @@ pub(crate) fn interrupt_nobody() {
     set_thread_priority_and_policy(thread_native_id(), as_nice_as_others, Normal(Batch)).ok();
 }
 
-/// Has this thread run as soon as it wakes up, before all others of its core (`SCHED_FIFO`, sched(7)), where the system
-/// lets us: whether it does.
+/// Has this thread run as soon as it wakes up, before all ordinary ones of its core (`SCHED_FIFO`, sched(7)), where the
+/// system lets us: whether it does.
 pub(crate) fn go_first() -> bool {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Realtime(Fifo)).is_ok()
+}
+
+/// The same before those that go first, too.
+pub(crate) fn go_before_all() -> bool {
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Max, Realtime(Fifo)).is_ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The longest that the machine itself stood still: what a thread that only wants to wake up is late by.
+//! When the machine itself stood still: what a thread that only wants to wake up is late by.
 //!
-//! The surprise: there is one for each core, and it stays there. A thread that may go elsewhere wakes up on the core that
-//! is free, and sees nothing of one whose processor the host has taken away.
+//! The surprise: there is one for each core, and it stays there, before every other thread. One that may go elsewhere
+//! wakes up on the core that is free, and sees nothing of one whose processor the host has taken away; one that waits for
+//! others sees what they do, and not what the machine does.
 
 use std::io;
 use std::sync::Arc;
@@ -11,17 +12,45 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::clock;
+use crate::clock::{self, Span};
 use crate::error::{Error, Result};
 
 /// How often each wakes up: often enough to meet what lasts for twenty milliseconds, and seldom enough to be no part of what
 /// it watches. Four times as often it took 1.7 % of a core beside threads that hash.
 const EVERY: Duration = Duration::from_millis(8);
 
+/// What is shorter is not kept one by one.
+const LONG: Duration = Duration::from_millis(2);
+/// So many are kept of a core: hours of standing still.
+const MANY: usize = 100_000;
+
 /// Threads that watch, one on each core that this process may use.
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<io::Result<Duration>>>,
+    threads: Vec<JoinHandle<io::Result<Core>>>,
+}
+
+/// What a core was late by.
+#[derive(Default)]
+struct Core {
+    longest: Duration,
+    stalls: Vec<Span>,
+}
+
+/// What the cores were late by.
+pub(crate) struct Hiccups(Vec<Core>);
+
+impl Hiccups {
+    /// The longest of all cores.
+    pub(crate) fn longest(&self) -> Duration {
+        self.0.iter().map(|core| core.longest).max().unwrap_or_default()
+    }
+
+    /// How long a core stood still meanwhile, the one that did for longest.
+    pub(crate) fn within(&self, span: Span) -> Duration {
+        let of = |core: &Core| core.stalls.iter().map(|stall| stall.shared(span)).sum();
+        self.0.iter().map(of).max().unwrap_or_default()
+    }
 }
 
 impl Watch {
@@ -39,7 +68,7 @@ impl Watch {
             only.set(core);
             let body = move || {
                 sched_setaffinity(None, &only)?;
-                Ok(longest(&stop))
+                Ok(stay_awake(&stop))
             };
             watch
                 .threads
@@ -48,28 +77,66 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Ends it; the longest of all cores.
+    /// Ends it.
     ///
     /// # Errors
     /// When the system did not let a thread stay on its core.
-    pub(crate) fn end(self) -> Result<Duration> {
+    pub(crate) fn end(self) -> Result<Hiccups> {
         self.stop.store(true, Ordering::Relaxed);
-        let mut longest = Duration::ZERO;
+        let mut cores = Vec::new();
         for thread in self.threads {
-            let of_core = thread.join().map_err(|_| Error::new("a thread that watches died"))??;
-            longest = longest.max(of_core);
+            cores.push(thread.join().map_err(|_| Error::new("a thread that watches died"))??);
         }
-        Ok(longest)
+        Ok(Hiccups(cores))
     }
 }
 
-fn longest(stop: &AtomicBool) -> Duration {
+fn stay_awake(stop: &AtomicBool) -> Core {
     clock::be_punctual();
-    let mut longest = Duration::ZERO;
+    // Where the system does not let it, it waits for threads as well, and the table says so.
+    clock::go_before_all();
+    let mut core = Core::default();
     while !stop.load(Ordering::Relaxed) {
         let due = clock::now() + EVERY;
         clock::wait_until(due);
-        longest = longest.max(clock::now().saturating_duration_since(due));
+        let late = Span {
+            from: due,
+            to: clock::now(),
+        };
+        core.longest = core.longest.max(late.length());
+        if late.length() >= LONG && core.stalls.len() < MANY {
+            core.stalls.push(late);
+        }
     }
-    longest
+    core
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_that_stood_still_for_longest_counts() {
+        let began = clock::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        let core = |stalls: &[(u64, u64)]| Core {
+            longest: Duration::from_millis(stalls.iter().map(|(from, to)| to - from).max().unwrap_or(0)),
+            stalls: stalls
+                .iter()
+                .map(|(from, to)| Span {
+                    from: at(*from),
+                    to: at(*to),
+                })
+                .collect(),
+        };
+        let hiccups = Hiccups(vec![core(&[(10, 20), (30, 36)]), core(&[(0, 5), (18, 30)]), core(&[])]);
+        assert_eq!(hiccups.longest(), Duration::from_millis(12));
+        for (from, to, ms) in [(0, 40, 17), (12, 34, 12), (5, 10, 0), (19, 20, 1), (40, 50, 0)] {
+            let span = Span {
+                from: at(from),
+                to: at(to),
+            };
+            assert_eq!(hiccups.within(span), Duration::from_millis(ms), "{from} to {to}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::answer::{Answer, MAX_ANSWER, Parsed, parse};
-use crate::clock;
+use crate::clock::{self, Span};
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::statistics::number;
@@ -47,6 +47,8 @@ pub(crate) struct Tally {
     pub(crate) in_time: u64,
     /// How long it ran.
     pub(crate) seconds: f64,
+    /// Of an open loop those that took long, one by one.
+    pub(crate) long: Vec<Span>,
 }
 
 impl Tally {
@@ -84,6 +86,7 @@ impl Tally {
         }
         self.in_time += other.in_time;
         self.seconds = self.seconds.max(other.seconds);
+        self.long.extend(&other.long);
     }
 
     fn record(&mut self, status: u16, latency: Duration) {

@@ -11,10 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Tally;
-use crate::clock;
+use crate::clock::{self, Span};
 use crate::error::{Error, Result};
 use crate::statistics::number;
 use crate::wire::Wire;
+
+/// What takes longer is kept one by one, so many of each connection.
+const LONG: Duration = Duration::from_millis(10);
+const MANY: usize = 10_000;
 
 /// What to send, and how often.
 pub(crate) struct Pace<'a> {
@@ -74,8 +78,15 @@ impl Pace<'_> {
             let request = self.requests.get(turn).map(Vec::as_slice).unwrap_or_default();
             clock::wait_until(due);
             let status = wire.ask(request)?.status;
-            tally.record(status, clock::now().saturating_duration_since(due));
+            let asked = Span {
+                from: due,
+                to: clock::now(),
+            };
+            tally.record(status, asked.length());
             tally.in_time += 1;
+            if asked.length() > LONG && tally.long.len() < MANY {
+                tally.long.push(asked);
+            }
         }
     }
 }
