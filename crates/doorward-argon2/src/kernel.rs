@@ -11,6 +11,7 @@ use crate::memory::Block;
 
 /// A way to compute Argon2id with one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kernel {
     /// Eight words at a time, on x86-64 with AVX-512F.
     Avx512,
@@ -22,7 +23,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// All, from the fastest to the slowest.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: &[Self] = &[Self::Avx512, Self::Avx2, Self::Portable];
 
     /// Whether this machine can run it.
     pub fn is_available(self) -> bool {
@@ -73,10 +74,7 @@ impl Engine {
 
     /// The engine of the fastest kernel; none for the `argon2` crate.
     pub(crate) fn fastest() -> Option<Self> {
-        Kernel::ALL
-            .into_iter()
-            .find_map(|kernel| Self::of(kernel).ok())
-            .flatten()
+        Kernel::ALL.iter().find_map(|kernel| Self::of(*kernel).ok()).flatten()
     }
 
     pub(crate) fn kernel(self) -> Kernel {

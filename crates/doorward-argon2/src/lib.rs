@@ -40,8 +40,8 @@ pub fn hash(memory: &mut Memory, params: Params, job: Job<'_>) -> Result<(), Err
     hash_each(memory, params, [job])
 }
 
-/// Hashes two passwords of equal cost at once, which takes less time than one after the other on most machines, and
-/// twice the memory. Everything but the cost may differ, also the lengths of the outputs.
+/// Hashes two passwords of equal cost at once, which takes less time than one after the other on some machines (measure),
+/// and twice the memory. Everything but the cost may differ, also the lengths of the outputs.
 ///
 /// # Errors
 /// When a length of either is out of range or memory is not to be had. The outputs mean nothing then.

@@ -56,6 +56,9 @@ impl Block {
 
 /// Memory for hashes, to be kept by each thread that makes them. It grows with the largest hash. What the kernels for AVX
 /// compute in is given back for a hash that only the portable one knows, and the other way round.
+///
+/// What a hash leaves in it stays until the next one writes over it, or [`Memory::wipe`]; whatever is given back is wiped
+/// before, also when this is dropped.
 pub struct Memory {
     engine: Option<Engine>,
     blocks: Blocks,
@@ -99,9 +102,21 @@ impl Memory {
         (self.blocks.count + self.portable.capacity()) * size_of::<Block>()
     }
 
-    /// Gives everything back to the system. The next hash allocates again.
+    /// Wipes what hashes have left, and keeps the memory. To be called when no other hash follows soon: whoever reads
+    /// this memory can try passwords without the cost of a hash, since all passes but the first can be undone.
+    pub fn wipe(&mut self) {
+        self.blocks.wipe();
+        self.portable.iter_mut().for_each(Zeroize::zeroize);
+    }
+
+    /// Gives everything back to the system, wiped. The next hash allocates again.
     pub fn release(&mut self) {
         self.blocks = Blocks::EMPTY;
+        self.release_portable();
+    }
+
+    fn release_portable(&mut self) {
+        self.portable.iter_mut().for_each(Zeroize::zeroize);
         self.portable = Vec::new();
     }
 
@@ -111,12 +126,13 @@ impl Memory {
 
     /// `count` blocks, holding whatever was left in them.
     pub(crate) fn blocks(&mut self, count: usize) -> Result<&mut [Block], Error> {
-        self.portable = Vec::new();
+        self.release_portable();
         if self.blocks.count < count {
             // Given back first, so that growing copies nothing and never holds both.
             self.blocks = Blocks::EMPTY;
             self.blocks = Blocks::allocate(count)?;
         }
+        self.blocks.used = self.blocks.used.max(count);
         self.blocks.as_mut().get_mut(..count).ok_or(Error::Internal)
     }
 
@@ -124,11 +140,17 @@ impl Memory {
     pub(crate) fn portable(&mut self, count: usize) -> Result<&mut [argon2::Block], Error> {
         self.blocks = Blocks::EMPTY;
         if self.portable.len() < count {
-            self.portable = Vec::new();
+            self.release_portable();
             self.portable.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
             self.portable.resize(count, argon2::Block::new());
         }
         self.portable.get_mut(..count).ok_or(Error::Internal)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -147,9 +169,9 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// Wipes what one hash leaves, given the blocks that it used: the last, from which the output is a step away. What
-/// remains of the others took a whole pass to compute, so it lets nobody guess for much less than the hash itself
-/// does; but after a single pass the first blocks are a step away from the password, and then everything goes.
+/// Wipes at once what gives most away for nothing, given the blocks that a hash used: the last, from which the output is a
+/// step away, and after a single pass all of them, since the first are a step away from the password. The others are as
+/// good to whoever undoes the later passes, and are for [`Memory::wipe`]: another walk through the memory.
 pub(crate) fn wipe(used: &mut [Block], passes: u32) {
     let keep = if passes == 1 { 0 } else { used.len().saturating_sub(1) };
     for block in used.iter_mut().skip(keep) {
@@ -169,12 +191,15 @@ pub(crate) fn wipe_portable(lane: &mut [argon2::Block], passes: u32) {
 struct Blocks {
     start: NonNull<Block>,
     count: usize,
+    /// So many of the first have been handed out since they were wiped.
+    used: usize,
 }
 
 impl Blocks {
     const EMPTY: Self = Self {
         start: NonNull::dangling(),
         count: 0,
+        used: 0,
     };
 
     fn allocate(count: usize) -> Result<Self, Error> {
@@ -189,7 +214,14 @@ impl Blocks {
         // SAFETY: `start` is allocated for `count` blocks and aligned for them. Written after the advice, so that the
         // pages come huge.
         unsafe { ptr::write_bytes(start.as_ptr(), 0, count) };
-        Ok(Self { start, count })
+        Ok(Self { start, count, used: 0 })
+    }
+
+    fn wipe(&mut self) {
+        let used = std::mem::take(&mut self.used);
+        for block in self.as_mut().iter_mut().take(used) {
+            block.0.zeroize();
+        }
     }
 
     /// How `count` blocks are allocated, and so how they are given back.
@@ -210,6 +242,7 @@ impl Blocks {
 
 impl Drop for Blocks {
     fn drop(&mut self) {
+        self.wipe();
         if let (1.., Ok(layout)) = (self.count, Self::layout(self.count)) {
             // SAFETY: allocated by `allocate` with this very layout, which depends on the count alone.
             unsafe { dealloc(self.start.as_ptr().cast(), layout) };

@@ -9,10 +9,7 @@ use crate::{Job, Params, hash, hash_pair};
 fn memories() -> Vec<Memory> {
     let ours = [Kernel::Avx512, Kernel::Avx2].into_iter();
     let mut memories: Vec<Memory> = ours.filter_map(|kernel| Memory::with_kernel(kernel).ok()).collect();
-    memories.push(Memory {
-        engine: Some(Engine::Plain),
-        ..Memory::new()
-    });
+    memories.push(plain());
     memories
 }
 
@@ -28,6 +25,13 @@ fn single(memory: &mut Memory, params: Params, password: &[u8]) -> [u8; 32] {
 
 fn is_wiped(block: &Block) -> bool {
     block.0.iter().all(|word| *word == 0)
+}
+
+/// Memory for the plain engine.
+fn plain() -> Memory {
+    let mut memory = Memory::new();
+    memory.engine = Some(Engine::Plain);
+    memory
 }
 
 /// The blocks that hold nothing, of all that are allocated.
@@ -78,25 +82,41 @@ fn the_last_block_is_wiped_and_after_one_pass_everything() {
 #[test]
 fn the_crate_leaves_no_more_than_we_do() {
     let mut memory = Memory::with_kernel(Kernel::Portable).unwrap();
-    let empty = |block: &argon2::Block| {
-        let words: &[u64] = block.as_ref();
-        words.iter().all(|word| *word == 0)
-    };
     let mut out = [0; 32];
     for (t, p, expected) in [(2, 1, vec![15]), (2, 2, vec![7, 15]), (1, 2, (0..16).collect())] {
         let params = Params::argon2id(16, t, p).unwrap();
         hash(&mut memory, params, Job::new(b"password", b"somesalt", &mut out)).unwrap();
-        let wiped: Vec<usize> = (0..16).filter(|at| empty(&memory.portable[*at])).collect();
+        let wiped: Vec<usize> = (0..16).filter(|at| is_empty(&memory.portable[*at])).collect();
         assert_eq!(wiped, expected);
     }
 }
 
+fn is_empty(block: &argon2::Block) -> bool {
+    let words: &[u64] = block.as_ref();
+    words.iter().all(|word| *word == 0)
+}
+
+/// All of it: what the largest hash since the last time has left, though smaller ones came after it.
+#[test]
+fn memory_that_is_wiped_holds_nothing_and_stays() {
+    for mut memory in memories() {
+        single(&mut memory, params(16, 2), b"password");
+        single(&mut memory, params(8, 2), b"password");
+        assert_eq!(wiped(&mut memory), [7, 15]);
+        memory.wipe();
+        assert_eq!(wiped(&mut memory).len(), 16);
+        let again = single(&mut memory, params(16, 2), b"password");
+        assert_eq!(again, single(&mut Memory::new(), params(16, 2), b"password"));
+    }
+    let mut memory = Memory::with_kernel(Kernel::Portable).unwrap();
+    single(&mut memory, params(16, 2), b"password");
+    memory.wipe();
+    assert!(memory.portable.len() == 16 && memory.portable.iter().all(is_empty));
+}
+
 #[test]
 fn memory_grows_stays_and_is_released() {
-    let mut memory = Memory {
-        engine: Some(Engine::Plain),
-        ..Memory::new()
-    };
+    let mut memory = plain();
     assert_eq!(memory.allocated(), 0);
     single(&mut memory, params(16, 1), b"");
     single(&mut memory, params(8, 1), b"");

@@ -15,7 +15,8 @@ pub fn self_test() -> Result<(), Kernel> {
     // One memory for all of them: what an allocator gets back piece by piece it does not give back to the system.
     let mut memory = Memory::new();
     Kernel::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|kernel| *kernel != Kernel::Portable && kernel.is_available())
         .try_for_each(|kernel| {
             let made = memory.use_kernel(kernel).and_then(|()| hashes(&mut memory));

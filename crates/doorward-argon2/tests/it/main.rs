@@ -12,8 +12,8 @@ use doorward_argon2::{Kernel, Memory, kernel, self_test};
 /// Memory for each kernel of this machine.
 fn memories() -> Vec<Memory> {
     let memories = Kernel::ALL
-        .into_iter()
-        .filter_map(|kernel| Memory::with_kernel(kernel).ok());
+        .iter()
+        .filter_map(|kernel| Memory::with_kernel(*kernel).ok());
     memories.collect()
 }
 
@@ -24,7 +24,7 @@ fn the_fastest_kernel_is_taken_and_the_self_test_agrees() {
     assert_eq!(kernels.first(), Some(&kernel()));
     assert_eq!(kernels.last(), Some(&Kernel::Portable));
     assert_eq!(Memory::new().kernel(), kernel());
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::ALL.iter().copied() {
         assert_eq!(kernel.is_available(), kernels.contains(&kernel));
     }
     assert_eq!(self_test(), Ok(()));

@@ -47,7 +47,7 @@ impl Argon2Cost {
         self == Self::latest(self.m_kib, self.t, 1)
     }
 
-    /// Whether `kernel` can make two of them at once, which is faster on most machines.
+    /// Whether `kernel` can make two of them at once, which is faster on some machines.
     pub(super) fn pairs_on(self, kernel: Kernel) -> bool {
         kernel != Kernel::Portable && self.is_ours()
     }
@@ -68,6 +68,11 @@ impl Memory {
     /// Whether two hashes of this cost may be made at once.
     pub(super) fn pairs(&self, cost: Argon2Cost) -> bool {
         self.for_two && cost.m_kib <= self.keep && cost.pairs_on(self.blocks.kernel())
+    }
+
+    /// Wipes what hashes have left.
+    pub(super) fn wipe(&mut self) {
+        self.blocks.wipe();
     }
 
     /// Fills `tag` with the hash of `password`.
@@ -107,7 +112,7 @@ mod tests {
 
     #[test]
     fn used_memory_gives_the_same_hash_as_fresh() {
-        for kernel in Kernel::ALL {
+        for kernel in Kernel::ALL.iter().copied() {
             let mut used = Memory::new(Some(cost(64)), kernel);
             tag(&mut used, cost(64));
             for cost in [
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn only_new_costs_that_memory_is_kept_for_go_in_pairs() {
-        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+        for kernel in Kernel::ALL.iter().copied().filter(|kernel| kernel.is_available()) {
             let memory = Memory::new(Some(cost(32)), kernel);
             assert_eq!(memory.pairs(cost(32)), kernel != Kernel::Portable);
             for other in [

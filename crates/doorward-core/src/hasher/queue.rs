@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::line::{Line, Refused, Taken, Whose};
 use super::pace::{Effort, Pace, Work};
@@ -65,8 +65,9 @@ impl<T> Queue<T> {
     }
 
     /// Waits for the next job; none when the queue is closed and empty. A thread that took a job reports
-    /// [`Queue::done`] before it asks for another.
-    pub(super) fn take(&self) -> Option<Taken<T>> {
+    /// [`Queue::done`] before it asks for another. `rest` is done once, when there was none for as long as the `patience`.
+    pub(super) fn take(&self, patience: Duration, rest: impl FnOnce()) -> Option<Taken<T>> {
+        let mut rest = Some(rest);
         let mut state = self.state.lock();
         loop {
             if let Some(taken) = state.line.take(self.clock.running()) {
@@ -75,7 +76,13 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
-            self.wake.wait(&mut state);
+            if rest.is_none() {
+                self.wake.wait(&mut state);
+            } else if self.wake.wait_for(&mut state, patience).timed_out()
+                && let Some(rest) = rest.take()
+            {
+                MutexGuard::unlocked(&mut state, rest);
+            }
         }
     }
 
@@ -131,14 +138,18 @@ mod tests {
     }
 
     fn take(queue: &Queue<u8>) -> Option<u8> {
-        queue.take().map(|taken| taken.job)
+        queue.take(Duration::ZERO, || ()).map(|taken| taken.job)
+    }
+
+    fn taken(queue: &Queue<u8>) -> Taken<u8> {
+        queue.take(Duration::ZERO, || ()).unwrap()
     }
 
     #[test]
     fn what_was_learned_decides_who_has_a_place() {
         let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
         assert!(push(&queue, 0));
-        let taken = queue.take().unwrap();
+        let taken = taken(&queue);
         let (took, used) = (Duration::from_millis(400), Some(Duration::from_millis(300)));
         queue.done(taken.takes, WORK, Effort { did: 1, took, used });
         assert!((1..=3).all(|job| push(&queue, job)), "0, 400 and 800 ms to wait");
@@ -157,7 +168,7 @@ mod tests {
                 while queue.waiting() < 2 {
                     assert!(push(&queue, 0));
                 }
-                let first = queue.take().unwrap();
+                let first = taken(&queue);
                 let second = queue.take_second(|_| true);
                 let takes = first.takes + second.as_ref().map_or(Duration::ZERO, |second| second.takes);
                 let (jobs, used) = if second.is_some() { (2, both) } else { (1, alone) };
@@ -170,6 +181,22 @@ mod tests {
         };
         assert!(pairs_of(10, 18) > 900);
         assert!(pairs_of(10, 22) < 300);
+    }
+
+    #[test]
+    fn whoever_finds_no_job_rests_once_and_takes_what_has_come_meanwhile() {
+        let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
+        let mut rests = 0;
+        let mut rest = || {
+            rests += 1;
+            assert!(push(&queue, 7), "without the lock");
+        };
+        let taken = queue.take(Duration::ZERO, &mut rest).unwrap();
+        assert_eq!(taken.job, 7);
+        queue.done(taken.takes, WORK, Effort::default());
+        assert!(push(&queue, 8));
+        assert_eq!(queue.take(Duration::ZERO, &mut rest).unwrap().job, 8);
+        assert_eq!(rests, 1, "there was a job");
     }
 
     #[test]

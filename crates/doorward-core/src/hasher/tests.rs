@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::memory::Argon2Cost;
 use super::phc::Argon2Hash;
 use super::worker::Checked;
 use super::*;
@@ -277,7 +276,7 @@ async fn a_burst_is_answered_each_for_itself() {
 #[test]
 fn a_kernel_that_errs_is_not_used() {
     assert_eq!(trusted(Ok(())), doorward_argon2::kernel());
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::ALL.iter().copied() {
         assert_eq!(trusted(Err(kernel)), Kernel::Portable);
     }
 }

@@ -31,6 +31,11 @@ const SALT: usize = 16;
 /// Bytes of a new tag (RFC 9106 section 4 recommends 32).
 const TAG: usize = 32;
 
+/// So long without a job, a thread wipes what the last ones have left in its memory, from which passwords could be guessed
+/// for next to nothing. Soon enough for whoever gets hold of the memory of a server at rest, and seldom enough to cost
+/// nothing: it takes as long as a hash.
+const WIPE_AFTER: Duration = Duration::from_secs(1);
+
 /// What came of verifying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
@@ -139,11 +144,11 @@ impl Worker {
 
     /// The next job. Answers are held back only if jobs suffice for all threads: then this one finds a job, or another
     /// thread has taken it and comes here next.
-    fn next(&self, queue: &Queue<Queued>) -> Option<Taken<Queued>> {
+    fn next(&mut self, queue: &Queue<Queued>) -> Option<Taken<Queued>> {
         if !queue.suffices() {
             self.answers.hand_over();
         }
-        queue.take()
+        queue.take(WIPE_AFTER, || self.memory.wipe())
     }
 
     /// A job to be done at once with one that is this much work.

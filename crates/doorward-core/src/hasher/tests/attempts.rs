@@ -51,7 +51,7 @@ async fn verified(hasher: &Hasher, becomes: impl FnOnce(Job)) -> (Result<Verdict
     let password = secret("password");
     let mut verifying = Box::pin(hasher.verify(&CALLER, permit, &password, None));
     assert!(first_poll(&mut verifying).await.is_none());
-    becomes(hasher.queue.take().unwrap().job.to_do);
+    becomes(hasher.queue.take(Duration::ZERO, || ()).unwrap().job.to_do);
     let verdict = verifying.await;
     (verdict, attempts.is_given_back())
 }
