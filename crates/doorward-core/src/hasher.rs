@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 use self::answers::{Answers, Reply};
 use self::job::{Job, Queued};
 use self::line::Whose;
+use self::memory::{Argon2Cost, Memory};
 use self::metrics::Tally;
+use self::pace::Work;
 use self::queue::{Queue, TurnedAway};
 use self::rescuer::{Place, Turn};
 use self::stored::{Ceiling, Stored};
@@ -55,6 +57,9 @@ mod tests;
 
 /// The most bytes of a password that bcrypt reads.
 pub const BCRYPT_MAX_BYTES: usize = 72;
+
+/// The memory of a hash that is made to measure: a fraction of a millisecond.
+const SAMPLE_KIB: u32 = 1024;
 
 /// Why the scheme for new hashes cannot take a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +149,7 @@ impl Hasher {
             places: config.threads,
             threads: Vec::with_capacity(2 * config.threads),
         };
+        hasher.measure(&clock);
         let answers = Arc::new(Answers::default());
         for number in 0..config.threads {
             let worker = Worker::new(
@@ -161,6 +167,24 @@ impl Hasher {
             })?;
         }
         Ok(hasher)
+    }
+
+    /// Measures a small hash, so that the first crowd after a start is not judged by what a slow machine would take. It is
+    /// counted twice: it has the caches for itself, and those of a crowd do not.
+    fn measure(&self, clock: &Clock) {
+        let Scheme::Argon2id { m_kib, t, p } = self.scheme else {
+            return;
+        };
+        let sample = Argon2Cost::latest(m_kib.min(SAMPLE_KIB), t.min(2), p);
+        let mut memory = Memory::new(Some(sample), self.kernel);
+        let mut hash = || memory.argon2(sample, b"password", b"somesalt", &mut [0; 32]);
+        // The first one waits for the memory.
+        let warm = hash();
+        let began = clock.instant();
+        if warm.and_then(|()| hash()).is_ok() {
+            self.queue
+                .expect(Work::Argon2(sample), 2 * clock.instant().duration_since(began));
+        }
     }
 
     /// Starts the two threads of a place.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::line::Refused;
 
-/// Upper bounds of the buckets of durations in milliseconds, from a hash on a fast machine to the longest wait.
-const BOUNDS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
+/// Upper bounds of the buckets of durations in milliseconds, from a hash on a fast machine to more than the longest wait
+/// that is usual: 5 s and the second of grace.
+const BOUNDS: [u64; 14] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000];
 
 /// How the pool is doing.
 #[derive(Clone, Debug)]
@@ -118,11 +119,11 @@ mod tests {
     #[test]
     fn each_duration_is_counted_once_up_to_its_bound() {
         let counts = Counts::default();
-        for micros in [0, 1_000, 1_001, 7_000_000] {
+        for micros in [0, 1_000, 1_001, 70_000_000] {
             counts.observe(Duration::from_micros(micros));
         }
         let histogram = counts.histogram();
-        assert_eq!((histogram.count, histogram.sum), (4, Duration::from_micros(7_002_001)));
+        assert_eq!((histogram.count, histogram.sum), (4, Duration::from_micros(70_002_001)));
         let found: Vec<_> = histogram.buckets.into_iter().filter(|(_, count)| *count > 0).collect();
         assert_eq!(found, [(0.001, 2), (0.002, 1), (f64::INFINITY, 1)]);
     }

@@ -100,6 +100,14 @@ impl<T> Queue<T> {
         state.pace.learn(work, effort);
     }
 
+    /// This work is expected to take so long, until more is known. A clock that stands still tells nothing.
+    pub(super) fn expect(&self, work: Work, took: Duration) {
+        if !took.is_zero() {
+            let (did, used) = (1, None);
+            self.state.lock().pace.learn(work, Effort { did, took, used });
+        }
+    }
+
     /// When to come back.
     pub(super) fn retry_after(&self) -> Duration {
         self.state.lock().line.retry_after()
@@ -157,6 +165,17 @@ mod tests {
         assert_eq!(refused.jobs, [(Refused::Share, 4)]);
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         assert_eq!(queue.waiting(), 3);
+    }
+
+    #[test]
+    fn what_is_expected_decides_before_anything_is_done() {
+        let places = |expected| {
+            let queue = Queue::new(1, Duration::from_secs(1), Clock::manual(Timestamp(0)));
+            queue.expect(WORK, Duration::from_millis(expected));
+            (0..100).take_while(|job| push(&queue, *job)).count()
+        };
+        assert_eq!(places(0), places(118), "nothing was measured");
+        assert_eq!((places(118), places(20)), (9, 51));
     }
 
     #[test]
