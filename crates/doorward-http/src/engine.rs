@@ -141,13 +141,7 @@ impl Engine {
         request: Request<Body>,
     ) -> Answered<'e> {
         let (parts, stream) = request.into_parts();
-        let read = meant::read(
-            &mounted.contract,
-            asked,
-            origin.is_foreign,
-            (&parts, stream),
-            &self.bodies,
-        );
+        let read = meant::read(self, &mounted.contract, asked, origin.is_foreign, (&parts, stream));
         let Meant { route, inputs } = match read.await {
             Ok(meant) => meant,
             Err(Unmet::Refused(route, wide, why)) => return self.refuse(facts, mounted, route, wide, why.as_deref()),

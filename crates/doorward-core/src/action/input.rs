@@ -210,7 +210,7 @@ impl Inputs {
     }
 
     /// Every input that breaks a limit which no contract can lift.
-    pub(super) fn faults(&self, auth: &Auth, action: Action) -> Vec<Fault> {
+    pub fn faults(&self, auth: &Auth, action: Action) -> Vec<Fault> {
         let fault = |(input, attribute, given): &(Input, Box<str>, Given)| {
             let new = *input == Input::NewPassword || (*input == Input::Password && action == Action::Register);
             let kind = fault(*input, given).or_else(|| if new { new_password_fault(auth, given) } else { None });

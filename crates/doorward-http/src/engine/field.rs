@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::request::Parts;
+use doorward_core::Auth;
 use doorward_core::action::{Fault, FaultKind, Given, Inputs};
 use doorward_core::identifier::is_email;
 use doorward_core::password::Weakness;
@@ -11,6 +12,12 @@ use serde_json::Value;
 
 use crate::contract::render::WordedFault;
 use crate::contract::{Condition, Contract, Field, Location, Route, Rule};
+
+/// A field of a route with the value that came.
+type Of<'v> = (&'v Field, Option<Cow<'v, Value>>);
+
+/// For each field of a route, in their order, the words of what is wrong with it.
+type Broken = Vec<Option<String>>;
 
 /// A request whose body has been read.
 pub(super) struct Request<'r> {
@@ -31,19 +38,22 @@ impl Request<'_> {
     }
 
     /// The inputs of the action, or what is wrong with them.
-    pub(super) fn inputs(&self, route: &Route, contract: &Contract) -> Result<Inputs, Vec<WordedFault>> {
-        let values: Vec<(&Field, Option<Cow<'_, Value>>)> = route
+    pub(super) fn inputs(&self, route: &Route, contract: &Contract, auth: &Auth) -> Result<Inputs, Vec<WordedFault>> {
+        let values: Vec<Of<'_>> = route
             .fields
             .iter()
             .map(|field| (&**field, self.of_field(field, contract)))
             .collect();
-        let faults = faults(&values, contract);
-        if !faults.is_empty() {
-            return Err(faults);
+        let mut broken = missing(&values, contract);
+        if broken.iter().any(Option::is_some) {
+            return Err(told(route, broken, contract));
         }
+        broken = broken_rules(&values, contract);
         let mut inputs = Inputs::new(route.fields.iter().any(|field| field.strong));
-        for (field, value) in values {
-            let Some(input) = field.input else { continue };
+        for ((field, value), words) in values.into_iter().zip(&broken) {
+            let (Some(input), None) = (field.input, words) else {
+                continue;
+            };
             let given = match value.map(Cow::into_owned) {
                 None => continue,
                 Some(Value::Null) => Given::Null,
@@ -52,7 +62,14 @@ impl Request<'_> {
             };
             inputs.push(input, &field.attribute, given);
         }
-        Ok(inputs)
+        if broken.iter().all(Option::is_none) {
+            return Ok(inputs);
+        }
+        // Whoever is told everything is told at once what core would say of the other fields.
+        if contract.faults.all {
+            put_in_words(&mut broken, &inputs.faults(auth, route.action), route, contract);
+        }
+        Err(told(route, broken, contract))
     }
 
     fn of_field(&self, field: &Field, contract: &Contract) -> Option<Cow<'_, Value>> {
@@ -93,42 +110,30 @@ fn coerced(value: &Value, coerce: bool) -> Cow<'_, Value> {
     }
 }
 
-fn faults(values: &[(&Field, Option<Cow<'_, Value>>)], contract: &Contract) -> Vec<WordedFault> {
+/// Where the contract tells missing fields first, the words of each that is.
+fn missing(values: &[Of<'_>], contract: &Contract) -> Broken {
+    let words = |(field, value): &Of<'_>| {
+        let is_demanded = |condition: &&Condition| matches!(condition, Condition::Present | Condition::Filled);
+        let is_broken = |rule: &&Rule| {
+            let mut demands = rule.conditions.iter().filter(is_demanded);
+            // Neither looks at other fields.
+            demands.any(|condition| !holds(condition, value.as_deref(), &|_| None))
+        };
+        field.rules.iter().find(is_broken).map(|rule| rule.words.clone())
+    };
+    let values = if contract.faults.presence_first { values } else { &[] };
+    values.iter().map(words).collect()
+}
+
+fn broken_rules(values: &[Of<'_>], contract: &Contract) -> Broken {
     let others = |name: &str| {
         values
             .iter()
             .find(|(field, _)| field.name == name)
             .and_then(|(_, v)| v.as_deref())
     };
-    let mut faults = Vec::new();
-    if contract.faults.presence_first {
-        faults.extend(values.iter().filter_map(|(field, value)| {
-            let broken = |rule: &&Rule| {
-                let presence = rule
-                    .conditions
-                    .iter()
-                    .filter(|c| matches!(c, Condition::Present | Condition::Filled));
-                presence
-                    .into_iter()
-                    .any(|condition| !holds(condition, value.as_deref(), &others))
-            };
-            field
-                .rules
-                .iter()
-                .find(broken)
-                .map(|rule| worded_as(field, rule.words.clone()))
-        }));
-    }
-    if faults.is_empty() {
-        faults.extend(values.iter().filter_map(|(field, value)| {
-            let words = broken_rule(field, value.as_deref(), &others, contract)?;
-            Some(worded_as(field, words))
-        }));
-    }
-    if !contract.faults.all {
-        faults.truncate(1);
-    }
-    faults
+    let words = |(field, value): &Of<'_>| broken_rule(field, value.as_deref(), &others, contract);
+    values.iter().map(words).collect()
 }
 
 /// The words of the first rule that a value breaks.
@@ -170,36 +175,44 @@ fn holds<'v>(condition: &Condition, value: Option<&Value>, others: &dyn Fn(&str)
 
 /// The faults that core found, in the contract's words.
 pub(super) fn worded(faults: &[Fault], route: &Route, contract: &Contract) -> Vec<WordedFault> {
-    let mut worded: Vec<WordedFault> = faults
-        .iter()
-        .filter_map(|fault| {
-            let is = |field: &&std::sync::Arc<Field>| {
-                field.input == Some(fault.input) && *field.attribute == *fault.attribute
-            };
-            let field = route.fields.iter().find(is)?;
-            let (key, limit) = match fault.kind {
-                FaultKind::TooLong(limit) => ("too_long", limit),
-                FaultKind::Unprintable => ("unprintable", 0),
-                FaultKind::NotAnEmail => ("not_email", 0),
-                FaultKind::Taken => ("taken", 0),
-                FaultKind::Weak(Weakness::TooShort) => ("too_short", 0),
-                FaultKind::Weak(Weakness::Common) => ("common", 0),
-                FaultKind::Weak(Weakness::Guessable) => ("guessable", 0),
-            };
-            Some(worded_as(field, in_words(contract, key, &field.label, limit)))
-        })
-        .collect();
-    if !contract.faults.all {
-        worded.truncate(1);
-    }
-    worded
+    let mut broken = vec![None; route.fields.len()];
+    put_in_words(&mut broken, faults, route, contract);
+    told(route, broken, contract)
 }
 
-fn worded_as(field: &Field, message: String) -> WordedFault {
-    WordedFault {
-        field: field.label.clone(),
-        message,
+/// Puts the faults that core found to their fields.
+fn put_in_words(broken: &mut Broken, faults: &[Fault], route: &Route, contract: &Contract) {
+    for fault in faults {
+        let is = |(field, words): &(&std::sync::Arc<Field>, &mut Option<String>)| {
+            words.is_none() && field.input == Some(fault.input) && *field.attribute == *fault.attribute
+        };
+        let Some((field, words)) = route.fields.iter().zip(broken.iter_mut()).find(is) else {
+            continue;
+        };
+        let (key, limit) = match fault.kind {
+            FaultKind::TooLong(limit) => ("too_long", limit),
+            FaultKind::Unprintable => ("unprintable", 0),
+            FaultKind::NotAnEmail => ("not_email", 0),
+            FaultKind::Taken => ("taken", 0),
+            FaultKind::Weak(Weakness::TooShort) => ("too_short", 0),
+            FaultKind::Weak(Weakness::Common) => ("common", 0),
+            FaultKind::Weak(Weakness::Guessable) => ("guessable", 0),
+        };
+        *words = Some(in_words(contract, key, &field.label, limit));
     }
+}
+
+/// What of it the contract tells.
+fn told(route: &Route, broken: Broken, contract: &Contract) -> Vec<WordedFault> {
+    let most = if contract.faults.all { usize::MAX } else { 1 };
+    let fields = route.fields.iter().zip(broken);
+    let faults = fields.filter_map(|(field, message)| {
+        Some(WordedFault {
+            field: field.label.clone(),
+            message: message?,
+        })
+    });
+    faults.take(most).collect()
 }
 
 fn in_words(contract: &Contract, key: &str, field: &str, limit: usize) -> String {

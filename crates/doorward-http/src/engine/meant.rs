@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use doorward_core::action::Inputs;
 use serde_json::Value;
 
-use super::body::{self, Bodies};
+use super::Engine;
+use super::body;
 use super::field;
 use super::table::Candidate;
 use crate::contract::render::WordedFault;
@@ -31,11 +32,11 @@ pub(super) enum Unmet<'c> {
 
 /// Reads a request that one of these routes of the contract is for, with the variable segments of its path.
 pub(super) async fn read<'c>(
+    engine: &Engine,
     contract: &'c Contract,
     (candidates, variables): (&[Candidate], &[String]),
     is_foreign: bool,
     (parts, stream): (&Parts, Body),
-    bodies: &Bodies,
 ) -> Result<Meant<'c>, Unmet<'c>> {
     let with_place = |of: &Candidate| {
         let route = contract.routes.get(of.route)?;
@@ -48,7 +49,8 @@ pub(super) async fn read<'c>(
         if is_foreign && body::is_form(&parts.headers) {
             return Err(Unmet::Refused(first, Wide::Forbidden, None));
         }
-        body = bodies
+        body = engine
+            .bodies
             .read(contract, &parts.headers, stream)
             .await
             .map_err(|(wide, why)| Unmet::Refused(first, wide, why))?;
@@ -64,7 +66,7 @@ pub(super) async fn read<'c>(
     });
     let mut meant = requests.filter(|(route, request)| request.meets(route, contract));
     let (route, request) = meant.next().ok_or(Unmet::Refused(None, Wide::NotFound, None))?;
-    match request.inputs(route, contract) {
+    match request.inputs(route, contract, &engine.auth) {
         Ok(inputs) => Ok(Meant { route, inputs }),
         Err(faults) => Err(Unmet::Invalid(route, faults)),
     }
