@@ -75,7 +75,7 @@ mod tests {
     use crate::config::Placement;
 
     /// A configuration with cheap hashes, and the folder of its database.
-    fn small(name: &str) -> (PathBuf, Config) {
+    pub(crate) fn small(name: &str) -> (PathBuf, Config) {
         let folder = std::env::temp_dir().join(format!("doorward-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let config = Config {

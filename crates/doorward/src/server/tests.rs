@@ -8,6 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod feed;
+
 /// Bytes of the answer to `/large`, far more than a system keeps for somebody who does not read.
 const LARGE: usize = 16 * 1024 * 1024;
 
