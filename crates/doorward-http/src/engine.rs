@@ -34,6 +34,7 @@ mod mount;
 mod origin;
 mod plan;
 mod presented;
+mod refused;
 mod request;
 mod strict_json;
 mod table;
@@ -45,6 +46,7 @@ pub use mount::Mount;
 pub(crate) use mount::Mounted;
 pub use plan::Plan;
 pub(crate) use presented::tokens_of_realm;
+pub(crate) use refused::Refused;
 pub use request::RequestFacts;
 use request::RequestIds;
 pub(crate) use request::is_from_proxy;
@@ -120,13 +122,13 @@ impl Engine {
                     .await
             }
             Found::WrongMethod { .. } => {
-                let mut answered = self.refuse(facts, mounted, None, Wide::MethodNotAllowed, None);
+                let mut answered = self.refuse(facts, mounted, None, &Wide::MethodNotAllowed.into());
                 if answered.response.status() == StatusCode::METHOD_NOT_ALLOWED {
                     answer::allow(&mut answered.response, &found.methods());
                 }
                 answered
             }
-            Found::Nothing { .. } => self.refuse(facts, mounted, None, Wide::NotFound, None),
+            Found::Nothing { .. } => self.refuse(facts, mounted, None, &Wide::NotFound.into()),
         };
         origin.decorate(&mut answered.response);
         Some(answered)
@@ -144,7 +146,7 @@ impl Engine {
         let read = meant::read(self, &mounted.contract, asked, origin.is_foreign, (&parts, stream));
         let Meant { route, inputs } = match read.await {
             Ok(meant) => meant,
-            Err(Unmet::Refused(route, wide, why)) => return self.refuse(facts, mounted, route, wide, why.as_deref()),
+            Err(Unmet::Refused(route, refused)) => return self.refuse(facts, mounted, route, &refused),
             Err(Unmet::Invalid(route, faults)) => {
                 let invalid = Outcome::invalid(Vec::new());
                 return self.outcome(facts, mounted, route, &parts.headers, &invalid, &faults);
@@ -237,73 +239,41 @@ impl Engine {
 
     /// Words an error. Its cause is logged here, once, and never shown.
     fn failed<'e>(&self, facts: &RequestFacts, mounted: &'e Mounted, route: &Route, error: &Error) -> Answered<'e> {
-        let (wide, retry_after) = match error {
-            Error::Throttled { retry_after } => (Wide::Throttled, Some(*retry_after)),
-            Error::Busy { retry_after } => (Wide::Busy, Some(*retry_after)),
-            Error::Unavailable(_) => (Wide::Unavailable, Some(answer::RETRY_UNAVAILABLE)),
-            Error::Internal(_) => (Wide::Internal, None),
-        };
         match error {
             Error::Throttled { .. } | Error::Busy { .. } => {}
             _ => tracing::error!(id = facts.id, %error, "a request failed"),
         }
-        let mut answered = self.refuse_in(
-            facts,
-            mounted,
-            Some(route),
-            wide,
-            None,
-            retry_after.map(answer::whole_seconds),
-        );
+        let mut answered = self.refuse(facts, mounted, Some(route), &error.into());
         answered.action = route.action.table().name;
         answered
     }
 
+    /// A contract-wide answer, in the route's own words if it has some.
     fn refuse<'e>(
         &self,
         facts: &RequestFacts,
         mounted: &'e Mounted,
         route: Option<&Route>,
-        wide: Wide,
-        why: Option<&str>,
+        refused: &Refused,
     ) -> Answered<'e> {
-        // Bodies take all the room that there is for them, and are read soon.
-        let is_busy = wide == Wide::Busy;
-        let retry_after = is_busy.then(|| answer::whole_seconds(answer::RETRY_UNAVAILABLE));
-        let mut answered = self.refuse_in(facts, mounted, route, wide, why, retry_after);
-        if is_busy {
-            answer::close(&mut answered.response);
-        }
-        answered
-    }
-
-    /// A contract-wide answer, in the route's own words if it has some.
-    fn refuse_in<'e>(
-        &self,
-        facts: &RequestFacts,
-        mounted: &'e Mounted,
-        route: Option<&Route>,
-        wide: Wide,
-        why: Option<&str>,
-        retry_after: Option<u64>,
-    ) -> Answered<'e> {
+        let wide = refused.wide;
         let own = route
             .and_then(|route| route.wide.iter().find(|(is, _)| *is == wide))
             .map(|(_, answer)| answer);
         let answer = own.or_else(|| mounted.contract.answers.find(wide));
-        let (_, name, status, reason) = wide.row();
+        let (_, name, status, _) = wide.row();
         let status = answer.and_then(|answer| answer.status).unwrap_or(*status);
         let filling = Filling {
             request: Some(facts),
-            problem: Some((wide, status, why.unwrap_or(reason))),
-            retry_after,
+            problem: Some((wide, status, refused.reason())),
+            retry_after: refused.retry_after(),
             ..Filling::default()
         };
         let mut response = match answer {
             Some(answer) => answer::build(answer, Some(status), &filling, mounted, &HeaderMap::new()),
             None => answer::bare(status),
         };
-        answer::refused(&mut response, wide, retry_after);
+        refused.decorate(&mut response);
         Answered {
             response,
             mounted,

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Request, Response, StatusCode};
 use doorward_core::Error;
 use serde_json::json;
 
 use crate::contract::wide::Wide;
-use crate::engine::{Engine, RequestFacts};
+use crate::engine::{Engine, Refused, RequestFacts};
 use crate::operations::response;
 
 /// When to try again, in seconds, while the store cannot answer or every place is taken.
@@ -29,10 +29,8 @@ pub(crate) enum Refusal {
     InvalidRequest(&'static str),
     /// The path has no route of this method.
     WrongMethod,
-    /// More bytes than the route reads.
-    TooLarge,
-    /// The body did not arrive in time.
-    Timeout,
+    /// The body was not read to its end.
+    Unread(Refused),
     /// There is no place for one more.
     Full,
     /// It could not be done.
@@ -49,12 +47,10 @@ impl From<Error> for Refusal {
     }
 }
 
-impl From<Wide> for Refusal {
-    fn from(wide: Wide) -> Self {
-        match wide {
-            Wide::TooLarge => Self::TooLarge,
-            Wide::Timeout => Self::Timeout,
-            Wide::Busy => Self::Full,
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused.wide {
+            Wide::TooLarge | Wide::Timeout | Wide::Busy => Self::Unread(refused),
             Wide::MediaType => Self::InvalidRequest("the body must be application/x-www-form-urlencoded"),
             _ => Self::InvalidRequest("the body is malformed"),
         }
@@ -80,36 +76,29 @@ impl Refusal {
                 "invalid_request",
                 Some("the path has no such method"),
             ),
-            Self::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "invalid_request",
-                Some("the body is too large"),
-            ),
-            Self::Timeout => (
-                StatusCode::REQUEST_TIMEOUT,
-                "invalid_request",
-                Some("the body did not arrive in time"),
-            ),
+            Self::Unread(refused) if refused.wide != Wide::Busy => {
+                let (_, _, status, _) = refused.wide.row();
+                (*status, "invalid_request", Some(refused.reason()))
+            }
             Self::Failed(Error::Internal(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
-            Self::Full | Self::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None),
+            Self::Unread(_) | Self::Full | Self::Failed(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None)
+            }
         };
         let mut body = json!({"error": error});
         if let (Some(why), Some(members)) = (why, body.as_object_mut()) {
             members.insert("error_description".to_owned(), why.into());
         }
         let mut response = response(status, "application/json", body.to_string());
-        let headers = response.headers_mut();
         match self {
             Self::InvalidClient => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"doorward\""));
+                let basic = HeaderValue::from_static("Basic realm=\"doorward\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, basic);
             }
             Self::Full | Self::Failed(Error::Unavailable(_) | Error::Busy { .. } | Error::Throttled { .. }) => {
-                headers.insert(RETRY_AFTER, RETRY);
+                response.headers_mut().insert(RETRY_AFTER, RETRY);
             }
-            // The rest of the body is not going to be read.
-            Self::TooLarge | Self::Timeout => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            }
+            Self::Unread(refused) => refused.decorate(&mut response),
             // Which methods it has is added by the router.
             Self::InvalidRequest(_) | Self::WrongMethod | Self::Failed(Error::Internal(_)) => {}
         }
@@ -122,9 +111,11 @@ impl Refusal {
             Self::InvalidClient => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
             Self::WrongMethod => "method_not_allowed",
-            Self::TooLarge => "too_large",
-            Self::Timeout => "timeout",
-            Self::Full => "full",
+            Self::Unread(refused) if refused.wide != Wide::Busy => {
+                let (_, name, ..) = refused.wide.row();
+                name
+            }
+            Self::Unread(_) | Self::Full => "full",
             Self::Failed(Error::Internal(_)) => "internal",
             Self::Failed(_) => "unavailable",
         }
@@ -157,6 +148,8 @@ pub(crate) fn finish(
 mod tests {
     use std::time::Duration;
 
+    use axum::http::header::CONNECTION;
+
     use super::*;
 
     /// `/v1/revoke` with an old refresh token, while as many are looked for as may be.
@@ -168,5 +161,16 @@ mod tests {
         let response = busy.response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+
+    /// `/v1/introspect` with a long form, while bodies take all the room that there is for them.
+    #[test]
+    fn where_there_is_no_room_for_a_body_the_connection_ends() {
+        let refusal = Refusal::from(Refused::from(Wide::Busy));
+        assert_eq!(refusal.outcome(), "full");
+        let response = refusal.response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+        assert_eq!(response.headers()[CONNECTION], "close");
     }
 }

@@ -1,18 +1,12 @@
 //! Builds responses from answers, and the headers that every response has.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{HeaderName, Method, Response, StatusCode};
 
 use super::{Mounted, cookie};
 use crate::contract::render::Filling;
-use crate::contract::wide::Wide;
 use crate::contract::{Answer, Body as Content};
-
-/// When to try again while the store cannot answer, or bodies take all the room for them.
-pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 /// Room for the headers of nearly every response: the common ones, the id, the type, and some of the contract.
 const USUAL_HEADERS: usize = 12;
@@ -75,23 +69,6 @@ pub(super) fn bare(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// What a contract-wide answer has beside its words.
-pub(super) fn refused(response: &mut Response<Body>, wide: Wide, retry_after: Option<u64>) {
-    let headers = response.headers_mut();
-    if let Some(seconds) = retry_after {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if matches!(wide, Wide::TooLarge | Wide::Timeout) {
-        close(response);
-    }
-}
-
-/// Says that the connection ends: the rest of the body is not going to be read.
-pub(super) fn close(response: &mut Response<Body>) {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-}
-
 /// Which methods a path has (RFC 9110 section 10.2.1).
 pub(super) fn allow(response: &mut Response<Body>, methods: &[Method]) {
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
@@ -126,9 +103,4 @@ pub(crate) fn add_common_headers(response: &mut Response<Body>) {
     for (name, value) in COMMON_HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-}
-
-/// A wait in whole seconds, never less than it is.
-pub(super) fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

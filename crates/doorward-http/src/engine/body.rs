@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::refused::Refused;
 use super::{form, strict_json};
 use crate::contract::Contract;
 use crate::contract::wide::Wide;
@@ -24,9 +25,6 @@ const ROOM: usize = 64 * 1024 * 1024;
 /// The bytes of a body that take no room: not more than the connection keeps a buffer for by itself. No log-in needs
 /// more, so that none is refused because others send large bodies.
 const FREE: usize = 8 * 1024;
-
-/// Why a body could not be read, with a sentence where there is more to say than the kind.
-type Refused = (Wide, Option<String>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MediaType {
@@ -58,30 +56,30 @@ impl Bodies {
         let bytes = &gathered.bytes;
         // What is no object has no members: the rules say which are missing, unless the contract has words for that.
         let no_object = || match contract.answers.exact(Wide::NotObject) {
-            Some(_) => Err((Wide::NotObject, None)),
+            Some(_) => Err(Wide::NotObject.into()),
             None => Ok(Value::Object(Map::new())),
         };
         match media_type(headers) {
             MediaType::None if bytes.is_empty() => no_object(),
             MediaType::Json if contract.bodies.json => {
                 if bytes.is_empty() {
-                    return Err((Wide::EmptyBody, None));
+                    return Err(Wide::EmptyBody.into());
                 }
-                let value = strict_json::parse(bytes).map_err(|why| (Wide::Malformed, Some(why)))?;
+                let value = strict_json::parse(bytes).map_err(malformed)?;
                 if value.is_object() { Ok(value) } else { no_object() }
             }
-            MediaType::Form if contract.bodies.form => form::parse(bytes).map_err(|why| (Wide::Malformed, Some(why))),
-            _ => Err((Wide::MediaType, None)),
+            MediaType::Form if contract.bodies.form => form::parse(bytes).map_err(malformed),
+            _ => Err(Wide::MediaType.into()),
         }
     }
 
     /// A form as an object, for routes that no contract describes.
-    pub(crate) async fn form(&self, limit: usize, headers: &HeaderMap, body: Body) -> Result<Value, Wide> {
+    pub(crate) async fn form(&self, limit: usize, headers: &HeaderMap, body: Body) -> Result<Value, Refused> {
         if media_type(headers) != MediaType::Form {
-            return Err(Wide::MediaType);
+            return Err(Wide::MediaType.into());
         }
-        let gathered = self.gather(limit, headers, body).await.map_err(|(wide, _)| wide)?;
-        form::parse(&gathered.bytes).map_err(|_| Wide::Malformed)
+        let gathered = self.gather(limit, headers, body).await?;
+        form::parse(&gathered.bytes).map_err(malformed)
     }
 
     async fn gather(&self, limit: usize, headers: &HeaderMap, mut body: Body) -> Result<Gathered<'_>, Refused> {
@@ -89,21 +87,21 @@ impl Bodies {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
-            return Err((Wide::TooLarge, None));
+            return Err(Wide::TooLarge.into());
         }
         let gather = async {
             let mut gathered = Gathered::new(&self.room, announced, limit);
             while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| (Wide::Malformed, Some("the body ended too early".to_owned())))?;
+                let frame = frame.map_err(|_| malformed("the body ended too early".to_owned()))?;
                 if let Some(data) = frame.data_ref() {
-                    gathered.push(data).map_err(|wide| (wide, None))?;
+                    gathered.push(data)?;
                 }
             }
             Ok(gathered)
         };
         match tokio::time::timeout(self.patience, gather).await {
             Ok(gathered) => gathered,
-            Err(_) => Err((Wide::Timeout, None)),
+            Err(_) => Err(Wide::Timeout.into()),
         }
     }
 }
@@ -158,6 +156,10 @@ impl<'b> Gathered<'b> {
         self.bytes.reserve_exact(after - self.bytes.len());
         Ok(())
     }
+}
+
+fn malformed(why: String) -> Refused {
+    Refused::because(Wide::Malformed, why)
 }
 
 /// Whether the body is of a kind that a page of any site can have a browser send without asking first.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Engine;
 use super::body;
 use super::field;
+use super::refused::Refused;
 use super::table::Candidate;
 use crate::contract::render::WordedFault;
 use crate::contract::wide::Wide;
@@ -24,8 +25,8 @@ pub(super) struct Meant<'c> {
 
 /// Why nothing is run.
 pub(super) enum Unmet<'c> {
-    /// The request cannot be read, with a sentence where there is more to say than the kind.
-    Refused(Option<&'c Route>, Wide, Option<String>),
+    /// The request cannot be read.
+    Refused(Option<&'c Route>, Refused),
     /// It breaks rules of the route.
     Invalid(&'c Route, Vec<WordedFault>),
 }
@@ -47,13 +48,13 @@ pub(super) async fn read<'c>(
     let mut body = Value::Null;
     if candidates.iter().any(|(route, _)| route.reads_body()) {
         if is_foreign && body::is_form(&parts.headers) {
-            return Err(Unmet::Refused(first, Wide::Forbidden, None));
+            return Err(Unmet::Refused(first, Wide::Forbidden.into()));
         }
         body = engine
             .bodies
             .read(contract, &parts.headers, stream)
             .await
-            .map_err(|(wide, why)| Unmet::Refused(first, wide, why))?;
+            .map_err(|refused| Unmet::Refused(first, refused))?;
     }
     let requests = candidates.into_iter().map(|(route, place)| {
         let variables: Vec<_> = place.variables().zip(variables.iter().map(String::as_str)).collect();
@@ -65,7 +66,7 @@ pub(super) async fn read<'c>(
         (route, request)
     });
     let mut meant = requests.filter(|(route, request)| request.meets(route, contract));
-    let (route, request) = meant.next().ok_or(Unmet::Refused(None, Wide::NotFound, None))?;
+    let (route, request) = meant.next().ok_or(Unmet::Refused(None, Wide::NotFound.into()))?;
     match request.inputs(route, contract, &engine.auth) {
         Ok(inputs) => Ok(Meant { route, inputs }),
         Err(faults) => Err(Unmet::Invalid(route, faults)),

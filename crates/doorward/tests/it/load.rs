@@ -313,3 +313,28 @@ fn a_body_in_small_pieces_takes_no_more_memory_than_one_in_a_piece() {
     assert_eq!((answer.status, answer.text()), (expected.status, expected.text()));
     assert!(taken < 4 * 1024, "a body of {BYTES} pieces of a byte takes {taken} KiB");
 }
+
+/// Bodies that do not end take all the room that there is for them: the next one is refused unread, and its connection
+/// ends with that.
+#[test]
+fn a_body_for_which_there_is_no_room_is_refused_with_its_connection() {
+    const LIMIT: usize = 1024 * 1024;
+    let server = Setup::new().setting("body_timeout", "10m").start();
+    let mut held = Vec::new();
+    for (contract, path) in REGISTER {
+        let whole = Request::new("POST", path).body("text/plain", vec![b'x'; LIMIT]).kept();
+        let refused = loop {
+            let answer = exchange(server.address, &whole).unwrap();
+            if answer.status == 503 {
+                break answer;
+            }
+            assert!(held.len() < MAX_TRIES, "{contract}: {answer}");
+            let mut connection = connect(server.address).unwrap();
+            // One for which there is no room is cut while writing.
+            drop(connection.write_all(&whole[..whole.len() - 1]));
+            held.push(connection);
+        };
+        assert_unavailable(contract, &refused, "busy", "the server is busy");
+        assert_eq!(refused.header("connection"), Some("close"), "{contract}");
+    }
+}
