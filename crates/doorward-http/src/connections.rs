@@ -1,12 +1,13 @@
-//! How many connections there are. Whoever serves the router counts them, since nothing in here accepts any.
+//! How many connections there are. Whoever serves the router takes a place for each, since nothing in here accepts any.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many connections are open, and how many may be. Copies count together.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    open: Arc<AtomicUsize>,
+    free: Arc<Semaphore>,
     most: usize,
 }
 
@@ -14,7 +15,7 @@ impl Connections {
     /// None yet, of so many that may be open at once.
     pub fn new(most: usize) -> Self {
         Self {
-            open: Arc::default(),
+            free: Arc::new(Semaphore::new(most)),
             most,
         }
     }
@@ -26,16 +27,17 @@ impl Connections {
 
     /// How many are open.
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.most.saturating_sub(self.free.available_permits())
     }
 
-    /// One was opened.
-    pub fn opened(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+    /// Waits until one more may be opened, and takes nothing.
+    pub async fn wait(&self) {
+        // It is never closed; if it were, taking a place would say so.
+        drop(self.free.acquire().await);
     }
 
-    /// One that was opened has been closed. How many are left.
-    pub fn closed(&self) -> usize {
-        self.open.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    /// A place for one more, if it may be opened. It is open until that is dropped.
+    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
     }
 }

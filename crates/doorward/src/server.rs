@@ -178,11 +178,11 @@ impl Server {
         let Some(Ok(listener)) = self.listener.take().map(TcpListener::into_std) else {
             return self;
         };
-        while let Some(permit) = self.places.try_wait() {
+        while self.places.are_free() {
             let Ok((stream, peer)) = listener.accept() else { break };
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
                 Ok(stream) => {
-                    if let Ok(place) = self.places.take(permit, peer.ip()) {
+                    if let Some(place) = self.places.take(peer.ip()) {
                         self.attend(stream, peer, place);
                     }
                 }
@@ -205,14 +205,15 @@ impl Server {
 /// The next connection, once there is a place for it. `None` when nothing more is accepted.
 async fn accept(listener: Option<&TcpListener>, places: &Arc<Places>) -> Option<(TcpStream, SocketAddr, Place)> {
     let listener = listener?;
-    let mut permit = places.wait().await?;
+    places.wait().await;
     let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => match places.take(permit, peer.ip()) {
-                Ok(place) => return Some((stream, peer, place)),
-                Err(back) => permit = back,
-            },
+            Ok((stream, peer)) => {
+                if let Some(place) = places.take(peer.ip()) {
+                    return Some((stream, peer, place));
+                }
+            }
             // The client was gone before it was its turn; the next one is not worse off for it.
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use doorward_core::throttle::network;
 use doorward_http::{Connections, Network};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// One in so many places has to be free before that is told.
 const FREE_AGAIN: usize = 10;
@@ -24,7 +24,6 @@ const LEAST_SHARE: usize = 64;
 
 /// The places of a server.
 pub(super) struct Places {
-    free: Arc<Semaphore>,
     connections: Connections,
     /// Whether the log has it that all are taken.
     full: AtomicBool,
@@ -47,13 +46,13 @@ pub(super) struct Place {
     places: Arc<Places>,
     /// Of which network; none where nobody counts.
     network: Option<IpAddr>,
-    _permit: OwnedSemaphorePermit,
+    /// Taken back before anybody asks how many are left.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
     pub(super) fn new(connections: Connections, proxies: Vec<Network>) -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(connections.most())),
             connections,
             full: AtomicBool::new(false),
             proxies,
@@ -61,45 +60,47 @@ impl Places {
         })
     }
 
-    /// The right to a place, once there is one.
-    pub(super) async fn wait(&self) -> Option<OwnedSemaphorePermit> {
-        if let Some(permit) = self.try_wait() {
-            return Some(permit);
-        }
-        if !self.full.swap(true, Ordering::Relaxed) {
+    /// Waits until there is one. It stays free, so that nobody is counted who has not come.
+    pub(super) async fn wait(&self) {
+        if !self.are_free() && !self.full.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 max_connections = self.connections.most(),
                 "every place for a connection is taken; further clients wait until one closes"
             );
         }
-        Arc::clone(&self.free).acquire_owned().await.ok()
+        self.connections.wait().await;
+        // The place for which somebody waits counts as taken when it becomes free.
+        self.tell_if_free();
     }
 
-    /// The right to a place, if there is one.
-    pub(super) fn try_wait(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.free).try_acquire_owned().ok()
+    /// Says that there are places again, if the log has it that there were none.
+    fn tell_if_free(&self) {
+        let (open, most) = (self.connections.open(), self.connections.most());
+        let is_free = open.saturating_add(most.div_ceil(FREE_AGAIN)) <= most;
+        if is_free && self.full.swap(false, Ordering::Relaxed) {
+            tracing::info!(connections = open, "there are places for connections again");
+        }
     }
 
-    /// Takes a place for a connection of this client.
-    ///
-    /// # Errors
-    /// When its network has its share already; the right to the place is for somebody else then.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        permit: OwnedSemaphorePermit,
-        client: IpAddr,
-    ) -> Result<Place, OwnedSemaphorePermit> {
+    /// Whether there are any.
+    pub(super) fn are_free(&self) -> bool {
+        self.taken() < self.connections.most()
+    }
+
+    /// Takes a place for a connection of this client. None when its network has its share already, or when there is none,
+    /// which whoever alone takes places has seen before.
+    pub(super) fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+        let permit = self.connections.take()?;
         let client = client.to_canonical();
         let is_counted = !client.is_loopback() && !self.proxies.iter().any(|proxy| proxy.contains(client));
         let network = is_counted.then(|| network(client));
         if network.is_some_and(|network| !self.count(network)) {
-            return Err(permit);
+            return None;
         }
-        self.connections.opened();
-        Ok(Place {
+        Some(Place {
             places: Arc::clone(self),
             network,
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -145,12 +146,8 @@ impl Drop for Place {
         if let Some(network) = self.network {
             self.places.discount(network);
         }
-        let Places { connections, full, .. } = &*self.places;
-        let (open, most) = (connections.closed(), connections.most());
-        let is_free = open.saturating_add(most.div_ceil(FREE_AGAIN)) <= most;
-        if is_free && full.swap(false, Ordering::Relaxed) {
-            tracing::info!(connections = open, "there are places for connections again");
-        }
+        drop(self.permit.take());
+        self.places.tell_if_free();
     }
 }
 
@@ -162,7 +159,7 @@ mod tests {
     fn a_network_has_its_share_and_proxies_have_all() {
         let proxies = vec![Network::parse("10.0.0.0/8").unwrap()];
         let places = Places::new(Connections::new(1_000), proxies);
-        let take = |client: &str| places.take(places.try_wait().unwrap(), client.parse().unwrap()).ok();
+        let take = |client: &str| places.take(client.parse().unwrap());
         for (same, other) in [
             (["203.0.113.7", "::ffff:203.0.113.7"], "203.0.113.8"),
             (["2001:db8::1", "2001:db8::ffff:1"], "2001:db8:0:1::1"),
@@ -184,11 +181,7 @@ mod tests {
     #[test]
     fn where_places_are_few_a_network_has_64() {
         let places = Places::new(Connections::new(100), Vec::new());
-        let take = || {
-            places
-                .take(places.try_wait().unwrap(), "203.0.113.7".parse().unwrap())
-                .ok()
-        };
+        let take = || places.take("203.0.113.7".parse().unwrap());
         let taken: Vec<Place> = (0..64).map(|_| take().unwrap()).collect();
         assert!(take().is_none());
         assert_eq!(places.taken(), taken.len());
