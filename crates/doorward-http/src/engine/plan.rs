@@ -40,8 +40,9 @@ impl Plan {
             }
             placed.push(Placed::new(mount, &settings)?);
         }
+        let in_place: Vec<&Mount> = placed.iter().map(|placed| &placed.mount).collect();
         Ok(Self {
-            table: Table::new(placed.iter().map(|placed| placed.mount.clone()).collect())?,
+            table: Table::new(&in_place)?,
             sign_in: SignInPages::new(&settings.sign_in)?,
             placed,
             proxies,

@@ -2,6 +2,8 @@
 //!
 //! The surprise: a path that no route has is still answered in some contract's manner, that of the nearest
 //! neighbour: the longest common prefix of segments wins, then the order of mounting.
+//!
+//! It is made before there are realms, and keeps no contract: what is mounted has them.
 
 use axum::http::Method;
 use doorward_core::SetupError;
@@ -15,7 +17,8 @@ use crate::own;
 pub(super) struct Table {
     paths: Router<usize>,
     entries: Vec<Entry>,
-    mounts: Vec<Mount>,
+    /// The prefix of each mount and the paths of its real routes, in the order of mounting.
+    neighbours: Vec<(usize, String)>,
 }
 
 /// The routes of one path.
@@ -27,6 +30,8 @@ struct MethodEntry {
     method: Method,
     mount: usize,
     alias: bool,
+    /// Whether none of the routes changes anything.
+    safe: bool,
     /// More than one when conditions tell them apart, the conditional ones first.
     candidates: Vec<Candidate>,
 }
@@ -81,11 +86,11 @@ impl Found<'_> {
 
 impl Table {
     /// The mounts are known by their place in this list.
-    pub(super) fn new(mounts: Vec<Mount>) -> Result<Self, SetupError> {
+    pub(super) fn new(mounts: &[&Mount]) -> Result<Self, SetupError> {
         let mut table = Self {
             paths: Router::new(),
             entries: Vec::new(),
-            mounts: Vec::new(),
+            neighbours: neighbours(mounts),
         };
         // Real routes first, so that aliases find out whether they have to yield.
         for alias in [false, true] {
@@ -101,7 +106,7 @@ impl Table {
                             route: index,
                             place: number,
                         };
-                        table.add(&mounts, mount, candidate, place)?;
+                        table.add(mounts, mount, candidate, place)?;
                     }
                 }
             }
@@ -110,20 +115,21 @@ impl Table {
             let Some(mounted) = mounts.get(entry.mount) else {
                 continue;
             };
-            let routes = &mounted.contract.routes;
-            let unconditional = |of: &Candidate| routes.get(of.route).is_none_or(|route| route.when.is_empty());
-            entry.candidates.sort_by_key(unconditional);
+            let route = |of: &Candidate| mounted.contract.routes.get(of.route);
+            let is_safe = |of: &Candidate| route(of).is_none_or(|route| route.action.table().safe);
+            let is_unconditional = |of: &Candidate| route(of).is_none_or(|route| route.when.is_empty());
+            entry.safe = entry.candidates.iter().all(is_safe);
+            entry.candidates.sort_by_key(is_unconditional);
         }
-        table.mounts = mounts;
         Ok(table)
     }
 
-    fn add(&mut self, mounts: &[Mount], mount: usize, candidate: Candidate, place: &Place) -> Result<(), SetupError> {
+    fn add(&mut self, mounts: &[&Mount], mount: usize, candidate: Candidate, place: &Place) -> Result<(), SetupError> {
         let Some(mounted) = mounts.get(mount) else {
             return Ok(());
         };
         let path = full_path(&mounted.prefix, &place.path);
-        let is_document = |mounted: &Mount| path == own::document(&mounted.prefix);
+        let is_document = |mounted: &&Mount| path == own::document(&mounted.prefix);
         if own::PATHS.iter().any(|own| covers(own, &path)) || mounts.iter().any(is_document) {
             let what = format!(
                 "`{path}` of the contract `{}` is the server's own",
@@ -145,6 +151,8 @@ impl Table {
                     method: place.method.clone(),
                     mount,
                     alias: place.alias,
+                    // Once all candidates are known.
+                    safe: false,
                     candidates: vec![candidate],
                 }),
                 Some(known) if known.mount == mount => known.candidates.push(candidate),
@@ -200,7 +208,7 @@ impl Table {
             && let Some(entry) = self.entries.get(*found.value)
             && let Some(first) = entry.methods.first()
         {
-            let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry, &self.mounts);
+            let is_meant = |entry: &&MethodEntry| entry.method == *method || is_head_of(method, entry);
             return Some(match entry.methods.iter().find(is_meant) {
                 Some(meant) => Found::Routes {
                     mount: meant.mount,
@@ -215,19 +223,25 @@ impl Table {
                 },
             });
         }
-        nearest(path, &self.mounts).map(|mount| Found::Nothing { mount })
+        self.nearest(path).map(|mount| Found::Nothing { mount })
+    }
+
+    /// The mount that shares the most leading segments with the path.
+    fn nearest(&self, path: &str) -> Option<usize> {
+        let mut best: Option<(usize, usize)> = None;
+        for (mount, neighbour) in &self.neighbours {
+            let shared = shared_segments(neighbour, path);
+            if best.is_none_or(|(_, most)| shared > most) {
+                best = Some((*mount, shared));
+            }
+        }
+        best.map(|(mount, _)| mount)
     }
 }
 
 /// HEAD is answered where GET is, unless GET changes something: a link preview must not log anybody out.
-fn is_head_of(method: &Method, entry: &MethodEntry, mounts: &[Mount]) -> bool {
-    let routes = || {
-        entry
-            .candidates
-            .iter()
-            .filter_map(|of| mounts.get(entry.mount)?.contract.routes.get(of.route))
-    };
-    *method == Method::HEAD && entry.method == Method::GET && routes().all(|route| route.action.table().safe)
+fn is_head_of(method: &Method, entry: &MethodEntry) -> bool {
+    *method == Method::HEAD && entry.method == Method::GET && entry.safe
 }
 
 /// A place's path under its mount's prefix.
@@ -246,23 +260,16 @@ fn covers(own: &str, path: &str) -> bool {
     own.split('/').count() == path.split('/').count() && own.split('/').zip(path.split('/')).all(is_covered)
 }
 
-/// The mount that shares the most leading segments with the path.
-fn nearest(path: &str, mounts: &[Mount]) -> Option<usize> {
-    let shared = |mounted: &Mount| {
-        let routes = mounted.contract.routes.iter().flat_map(|route| &route.places);
-        let places = routes
-            .filter(|place| !place.alias)
-            .map(|place| full_path(&mounted.prefix, &place.path));
-        places.map(|place| shared_segments(&place, path)).max().unwrap_or(0)
+fn neighbours(mounts: &[&Mount]) -> Vec<(usize, String)> {
+    let of_mount = |(mount, mounted): (usize, &&Mount)| {
+        let places = mounted.contract.routes.iter().flat_map(|route| &route.places);
+        let real = places.filter(|place| !place.alias);
+        let paths = real.map(|place| full_path(&mounted.prefix, &place.path));
+        // A contract without a route is somebody's neighbour as well.
+        let all = std::iter::once(mounted.prefix.clone()).chain(paths);
+        all.map(|path| (mount, path)).collect::<Vec<_>>()
     };
-    let mut best: Option<(usize, usize)> = None;
-    for (index, mounted) in mounts.iter().enumerate() {
-        let score = shared(mounted);
-        if best.is_none_or(|(_, most)| score > most) {
-            best = Some((index, score));
-        }
-    }
-    best.map(|(index, _)| index)
+    mounts.iter().enumerate().flat_map(of_mount).collect()
 }
 
 fn shared_segments(a: &str, b: &str) -> usize {
