@@ -1,6 +1,7 @@
 //! What a command leaves behind: a record that a program can read, its charts, and the same table that was printed.
 //!
-//! The surprise: the page is made of these records and of nothing else. No figure in it was typed by anybody.
+//! The surprise: the tables and charts of the page are made of these records and of nothing else. None of their figures
+//! was typed by anybody.
 
 use std::fmt::Write;
 use std::fs;

@@ -21,7 +21,8 @@ folder of the records; do not change this page. -->
 
 What follows was measured by [`crates/doorward-bench`](../crates/doorward-bench/README.md), the loader on the same
 machine. Ratios are taken within one run in which all candidates take turns, and compare better across machines than the
-figures that they are made of. Nothing here is a test, and no figure was typed.
+figures that they are made of. Nothing here is a test. Tables and charts are of the records; what stands below them in a
+section was written by hand, also of other runs, which it names.
 ";
 
 /// Writes the page beside the folder of the records, under its name.
@@ -46,6 +47,16 @@ fn text(folder: &Path) -> Result<String> {
     let mut text = HEAD.to_owned();
     if records.iter().any(|record| record.quick) {
         text.push_str("\n**Short runs, to see that everything works: these figures mean nothing.**\n");
+    }
+    let mut runs: Vec<&str> = records.iter().map(|record| record.revision.as_str()).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    if runs.len() > 1 {
+        let _ = write!(
+            text,
+            "\n**Not of one run**: the sections are of the commits {}, some measured in another way than it is done now.\n",
+            runs.join(", ")
+        );
     }
     let _ = write!(text, "\n## The machine\n\n{}\n", machines(&records).markdown());
     let all: Vec<Figure> = records.iter().flat_map(|record| record.figures.clone()).collect();

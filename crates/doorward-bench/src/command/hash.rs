@@ -1,12 +1,12 @@
 //! `hash`: how many hashes a second the kernels of this machine make, beside the `argon2` crate.
 //!
 //! The surprise: on a machine that is not idle only the ratios mean anything. So the candidates take turns within each
-//! round, and of each the best round counts. There are enough rounds for a minute: other guests of a host take its cache
-//! for seconds at a time, and with rounds for twenty seconds two runs half a minute apart differed by a seventh.
+//! round, for equally long, and a ratio is the median of those of the rounds. The best round of each would say more about
+//! the quietest moment of the host than about the code: other guests take its cache for seconds at a time.
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use doorward_argon2::{Job, Kernel, Memory, Params, hash, hash_pair, self_test};
@@ -14,13 +14,13 @@ use doorward_argon2::{Job, Kernel, Memory, Params, hash, hash_pair, self_test};
 use crate::chart::{Chart, Kind, Series};
 use crate::error::{Error, Result};
 use crate::record::{Draft, Goal};
-use crate::statistics::{highest, number};
+use crate::statistics::{highest, median, number};
 use crate::table::{Cell, Table};
 use crate::{Options, clock, machine};
 
-/// Hashes that each thread makes in a round, and in a short one.
-const HASHES: u32 = 8;
-const FEW: u32 = 2;
+/// How long a candidate hashes in a round, and in a short one, about: each makes as many hashes as it is likely to need.
+const SPELL: Duration = Duration::from_millis(100);
+const SHORT: Duration = Duration::from_millis(10);
 
 #[derive(Args)]
 pub(crate) struct HashArgs {
@@ -152,44 +152,91 @@ fn ways() -> Vec<Way> {
     ways
 }
 
+/// A way and what was measured of it.
+struct Row {
+    hashing: Hashing,
+    /// For each number of threads.
+    measured: Vec<Measured>,
+}
+
+#[derive(Default)]
+struct Measured {
+    /// Hashes that a thread makes in a round.
+    count: u32,
+    /// Hashes a second, of each round.
+    rates: Vec<f64>,
+}
+
+/// What came of a way, for each number of threads: hashes a second, and the ratio to the first way.
+struct Came {
+    way: Way,
+    rates: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
 pub(crate) fn run(arguments: &HashArgs, options: &Options) -> Result<()> {
-    let (rounds, count) = options.pick((arguments.rounds, HASHES), (1, FEW));
+    let (rounds, spell) = options.pick((arguments.rounds, SPELL), (1, SHORT));
     let (m_kib, t, cores) = (arguments.memory, arguments.passes, machine::cores());
     let params = Params::argon2id(m_kib, t, 1)?;
     self_test().map_err(|kernel| Error::new(format!("{kernel:?} does not compute argon2id")))?;
     let mut draft = Draft::begin("hash", "Hashes a second", &[], options);
     draft.about(format!(
-        "argon2id m={m_kib} t={t} p=1, best of {rounds} rounds in which all take turns; each thread makes {count} \
-         hashes in a round. Ratios are to the `argon2` crate as it is usually called, with memory allocated for each \
-         hash. All give the same output: a self-test compares them before the first round."
+        "argon2id m={m_kib} t={t} p=1, {rounds} rounds in which all take turns, each for about {} ms. Hashes a second are \
+         the median of the rounds; a ratio is the median of the ratios of each round, to the `argon2` crate as it is usually \
+         called, with memory allocated for each hash. All give the same output: a self-test compares them before the first \
+         round.",
+        spell.as_millis()
     ));
     let threads = if cores == 1 { vec![1] } else { vec![1, cores] };
     let mut rows = Vec::new();
     for way in ways() {
-        let rates: Vec<Vec<f64>> = vec![Vec::new(); threads.len()];
-        rows.push((way, Hashing::new(way, params, cores)?, rates));
+        let mut hashing = Hashing::new(way, params, cores)?;
+        let mut measured = Vec::new();
+        for threads in &threads {
+            let each = hashing.rate(*threads, 2)? / number(*threads as u64);
+            measured.push(Measured {
+                count: even(each * spell.as_secs_f64()),
+                rates: Vec::new(),
+            });
+        }
+        rows.push(Row { hashing, measured });
     }
     for _ in 0..rounds {
         for (index, threads) in threads.iter().enumerate() {
-            for (_, hashing, rates) in &mut rows {
-                let rate = hashing.rate(*threads, count)?;
-                rates.get_mut(index).map(|rates| rates.push(rate)).unwrap_or_default();
+            for Row { hashing, measured } in &mut rows {
+                let Some(measured) = measured.get_mut(index) else {
+                    continue;
+                };
+                measured.rates.push(hashing.rate(*threads, measured.count)?);
             }
         }
     }
-    let best: Vec<(Way, Vec<f64>)> = rows
-        .into_iter()
-        .map(|(way, _, rates)| (way, rates.iter().map(|rates| highest(rates)).collect()))
-        .collect();
-    tell(draft, &best, &threads)
+    tell(draft, &came(&rows), &threads)
 }
 
-fn tell(mut draft: Draft, best: &[(Way, Vec<f64>)], threads: &[usize]) -> Result<()> {
-    let first = best.first().map(|(_, rates)| rates.clone()).unwrap_or_default();
-    let ratio = |rates: &[f64], index: usize| {
-        let of = |rates: &[f64]| rates.get(index).copied().unwrap_or_default();
-        of(rates) / of(&first).max(f64::MIN_POSITIVE)
+/// A number of hashes that can also be made in pairs, at least one pair.
+fn even(hashes: f64) -> u32 {
+    let pairs = (1..10_000).take_while(|pairs| f64::from(2 * pairs) <= hashes);
+    2 * pairs.last().unwrap_or(1)
+}
+
+fn came(rows: &[Row]) -> Vec<Came> {
+    let came = |row: &Row| {
+        let first = rows.first().map(|row| row.measured.as_slice()).unwrap_or_default();
+        let ratio = |(is, first): (&Measured, &Measured)| {
+            let ratios = is.rates.iter().zip(&first.rates).map(|(is, first)| is / first);
+            median(&ratios.collect::<Vec<_>>())
+        };
+        Came {
+            way: row.hashing.way,
+            rates: row.measured.iter().map(|measured| median(&measured.rates)).collect(),
+            ratios: row.measured.iter().zip(first).map(ratio).collect(),
+        }
     };
+    rows.iter().map(came).collect()
+}
+
+fn tell(mut draft: Draft, came: &[Came], threads: &[usize]) -> Result<()> {
     let mut table = Table::new("Hashes a second and ratio to the first row", ["way"]);
     for threads in threads {
         let plural = if *threads == 1 { "" } else { "s" };
@@ -197,9 +244,9 @@ fn tell(mut draft: Draft, best: &[(Way, Vec<f64>)], threads: &[usize]) -> Result
             .columns
             .extend([format!("{threads} thread{plural}"), "ratio".into()]);
     }
-    for (way, rates) in best {
-        let cells = rates.iter().enumerate();
-        let cells = cells.flat_map(|(index, rate)| [(*rate).into(), ratio(rates, index).into()]);
+    for Came { way, rates, ratios } in came {
+        let cells = rates.iter().zip(ratios);
+        let cells = cells.flat_map(|(rate, ratio)| [(*rate).into(), (*ratio).into()]);
         table.row([Cell::from(way.name())].into_iter().chain(cells));
     }
     draft.table(table);
@@ -208,10 +255,11 @@ fn tell(mut draft: Draft, best: &[(Way, Vec<f64>)], threads: &[usize]) -> Result
         (Kernel::Avx2, "AVX2", [1.9, 2.7]),
     ] {
         // The better of one at a time and two, which is what the pool does when two wait.
-        let of_kernel = |way: &Way| matches!(way, Way::Single(is) | Way::Pair(is) if *is == kernel);
-        let ways: Vec<_> = best.iter().filter(|(way, _)| of_kernel(way)).collect();
+        let of_kernel = |came: &&Came| matches!(came.way, Way::Single(is) | Way::Pair(is) if is == kernel);
+        let ways: Vec<&Came> = came.iter().filter(of_kernel).collect();
         for (index, threads) in threads.iter().enumerate().filter(|_| !ways.is_empty()) {
-            let ratios: Vec<f64> = ways.iter().map(|(_, rates)| ratio(rates, index)).collect();
+            let ratios = ways.iter().filter_map(|came| came.ratios.get(index).copied());
+            let ratios: Vec<f64> = ratios.collect();
             let goal = goals.get(index).copied().unwrap_or_default();
             let what =
                 format!("hashes/s, {name} kernel against the `argon2` crate allocating per call, {threads} thread(s)");
@@ -219,14 +267,14 @@ fn tell(mut draft: Draft, best: &[(Way, Vec<f64>)], threads: &[usize]) -> Result
         }
     }
     let series = threads.iter().enumerate().map(|(index, threads)| {
-        let values = best
+        let values = came
             .iter()
-            .map(|(_, rates)| rates.get(index).copied().unwrap_or_default());
+            .map(|came| came.rates.get(index).copied().unwrap_or_default());
         Series::new(&format!("{threads} thread(s)"), values.collect())
     });
     draft.chart(Chart {
         title: "argon2id: hashes a second".into(),
-        kind: Kind::Bars(best.iter().map(|(way, _)| way.name()).collect()),
+        kind: Kind::Bars(came.iter().map(|came| came.way.name()).collect()),
         measure: "hashes a second (more is better)".into(),
         by_tens: false,
         series: series.collect(),

@@ -21,6 +21,8 @@ use crate::{Options, histogram::Histogram};
 
 const CLIENTS: usize = 128;
 const ACCOUNTS: u64 = 256;
+/// Commits of `rusqlite` alone: as many before the others of a round as after them, since the disk may write on after those.
+const ALONE: u64 = 1000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a logout writes, in a file of its own: both tables as doorward has them, with none of their further indexes.
@@ -37,6 +39,8 @@ pub(super) struct Logouts {
     /// Sessions that end at once in a round, and one after the other.
     many: u64,
     few: u64,
+    /// The same by `rusqlite` alone.
+    alone: u64,
     rates: [Vec<f64>; 3],
     latencies: Histogram,
     _folder: Folder,
@@ -50,13 +54,14 @@ impl Logouts {
         people::settle(server.address, 0..ACCOUNTS)?;
         let raw = Connection::open(folder.join("raw.db"))?;
         raw.execute_batch(TABLES)?;
-        let (many, few) = options.pick((25_600, 300), (1280, 20));
+        let (many, few, alone) = options.pick((25_600, 300, ALONE), (1280, 20, 20));
         Ok(Self {
             server,
             raw,
             dice: Dice::new(5),
             many,
             few,
+            alone,
             rates: [Vec::new(), Vec::new(), Vec::new()],
             latencies: Histogram::default(),
             _folder: folder,
@@ -69,6 +74,7 @@ impl Logouts {
         let grants = grants(address, numbers)?;
         let requests: Vec<Vec<u8>> = grants.iter().map(|grant| log_out(&grant.access)).collect();
         let (few, many) = requests.split_at(usize::try_from(self.few)?);
+        let before = self.raw_rate()?;
         let shares = many
             .chunks(many.len().div_ceil(CLIENTS))
             .map(|share| (address, each(share.to_vec())));
@@ -76,7 +82,7 @@ impl Logouts {
         let in_turn = Crowd::new([(address, each(few.to_vec()))])?
             .run(PATIENCE)?
             .only("logout", 204)?;
-        let raw = self.raw_rate()?;
+        let raw = f64::midpoint(before, self.raw_rate()?);
         let [all, one, alone] = &mut self.rates;
         all.push(at_once.rate());
         one.push(in_turn.rate());
@@ -87,7 +93,7 @@ impl Logouts {
 
     /// Sessions ended in a second by `rusqlite` alone, each in a transaction of its own.
     fn raw_rate(&mut self) -> Result<f64> {
-        let ids: Vec<[u8; 16]> = (0..self.few).map(|_| self.dice.id()).collect();
+        let ids: Vec<[u8; 16]> = (0..self.alone).map(|_| self.dice.id()).collect();
         let filling = self.raw.transaction()?;
         for id in &ids {
             filling.execute("INSERT INTO sessions VALUES (?1, ?1, 1)", [id])?;
@@ -104,7 +110,7 @@ impl Logouts {
             drop(remember);
             transaction.commit()?;
         }
-        Ok(number(self.few) / (clock::now() - began).as_secs_f64())
+        Ok(number(self.alone) / (clock::now() - began).as_secs_f64())
     }
 
     pub(super) fn tell(self, draft: &mut Draft) {
