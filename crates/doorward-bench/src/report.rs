@@ -52,11 +52,11 @@ fn text(folder: &Path) -> Result<String> {
     runs.sort_unstable();
     runs.dedup();
     if runs.len() > 1 {
-        let _ = write!(
-            text,
-            "\n**Not of one run**: the sections are of the commits {}, some measured in another way than it is done now.\n",
-            runs.join(", ")
+        let runs = runs.join(", ");
+        let which = format!(
+            "**Not of one run**: the sections are of the commits {runs}, some measured in another way than it is done now."
         );
+        let _ = write!(text, "\n{}\n", wrapped(&which));
     }
     let _ = write!(text, "\n## The machine\n\n{}\n", machines(&records).markdown());
     let all: Vec<Figure> = records.iter().flat_map(|record| record.figures.clone()).collect();

@@ -48,8 +48,8 @@ pub use plan::Plan;
 pub(crate) use presented::tokens_of_realm;
 pub(crate) use refused::Refused;
 pub use request::RequestFacts;
-use request::RequestIds;
 pub(crate) use request::is_from_proxy;
+use request::{RequestIds, Unlisted};
 pub(crate) use table::full_path;
 use table::{Candidate, Found, Table};
 
@@ -63,6 +63,7 @@ pub(crate) struct Engine {
     pub(crate) proxies: Vec<Network>,
     pub(crate) bodies: Bodies,
     ids: RequestIds,
+    unlisted: Unlisted,
     table: Table,
 }
 
@@ -156,6 +157,7 @@ impl Engine {
         let cookies = action.safe || !origin.is_foreign;
         let presented = presented::tokens(&mounted.contract, &parts.headers, cookies && action.token, action.token);
         let client = request::client(&parts, &self.proxies);
+        self.unlisted.notice(&parts, &self.proxies);
         match self
             .run_action(Arc::clone(mounted), route, presented, inputs, client)
             .await

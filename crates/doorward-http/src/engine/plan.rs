@@ -8,7 +8,7 @@ use doorward_core::{Auth, Policy, SetupError};
 
 use super::body::Bodies;
 use super::mount::{self, Mount, Mounted, Placed};
-use super::request::RequestIds;
+use super::request::{RequestIds, Unlisted};
 use super::table::Table;
 use super::{Engine, SignInPages};
 use crate::metrics::Metrics;
@@ -76,6 +76,7 @@ impl Plan {
             settings: self.settings,
             proxies: self.proxies,
             ids: RequestIds::default(),
+            unlisted: Unlisted::default(),
         })
     }
 }

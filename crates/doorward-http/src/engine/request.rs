@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -65,6 +65,35 @@ impl RequestIds {
 pub(crate) fn is_from_proxy(parts: &Parts, proxies: &[Network]) -> bool {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.is_some_and(|peer| proxies.iter().any(|network| network.contains(peer.0.ip())))
+}
+
+/// Tells in the log of a proxy that names its clients and is not believed. Its clients would all count as one, with one
+/// share of the line for hashes and one count of wrong passwords, and nothing else would show it.
+#[derive(Default)]
+pub(super) struct Unlisted {
+    /// Once is enough, and anybody can send the header.
+    is_told: AtomicBool,
+}
+
+impl Unlisted {
+    pub(super) fn notice(&self, parts: &Parts, proxies: &[Network]) {
+        if self.is_told.load(Ordering::Relaxed)
+            || !parts.headers.contains_key(X_FORWARDED_FOR)
+            || is_from_proxy(parts, proxies)
+        {
+            return;
+        }
+        if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
+            && !self.is_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                peer = %peer.0.ip(),
+                "X-Forwarded-For came from an address that is not in trusted_proxies, and is not believed; hint: if it is \
+                 your proxy, list it, or all people behind it count as one: they wait behind each other, and the wrong \
+                 passwords of one keep out the others"
+            );
+        }
+    }
 }
 
 /// Who calls: the peer, or whom the trusted proxies before it name.

@@ -91,6 +91,21 @@ fn what_machines_ask_all_the_time_has_lines_for_whoever_wants_them() {
     }
 }
 
+/// All people behind it would count as one, and nothing else would say so.
+#[test]
+fn a_proxy_that_is_not_believed_is_told_of_once() {
+    for (proxies, told) in [("192.0.2.1", 1), ("192.0.2.1,127.0.0.1", 0)] {
+        let server = Setup::new().setting("trusted_proxies", proxies).start();
+        for client in ["198.51.100.7", "203.0.113.50"] {
+            let answer = Request::get("/users/users/profile").header("X-Forwarded-For", client);
+            assert_eq!(answer.send(server.address).status, 401);
+        }
+        let log = server.log();
+        assert_eq!(log.matches("is not in trusted_proxies").count(), told, "{log}");
+        assert!(!log.contains("203.0.113.50"), "nobody is believed: {log}");
+    }
+}
+
 #[test]
 fn a_path_cannot_forge_a_line() {
     for format in ["text", "json"] {
