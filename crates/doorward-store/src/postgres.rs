@@ -17,6 +17,7 @@ mod hidden;
 mod key;
 mod link;
 mod lookups;
+mod meeting;
 mod migrations;
 mod readers;
 mod realm;

@@ -15,15 +15,12 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Error};
 
 use super::fault::{is_unknown, words};
 use super::link::ANSWER_TIMEOUT;
+use super::meeting;
 use super::server::{self, NoLink, Server};
-
-/// What the connection that listens is set to. It writes nothing but words, which need not outlive the server; so
-/// it does not hold the lock of all who notify until a disk or a standby has them.
-const LISTEN: &str = "SET synchronous_commit = 'off'; LISTEN doorward";
 
 /// The pause after a word. In a storm of logouts a node says so many a second and not one for each; the first is
 /// never delayed.
@@ -150,7 +147,7 @@ impl Keeper {
         };
         let connected = self.server.connect_hearing(hear).await;
         let (client, connection) = connected.map_err(|why: NoLink| Deaf::Now(why.words()))?;
-        match timeout(ANSWER_TIMEOUT, client.batch_execute(LISTEN)).await {
+        match timeout(ANSWER_TIMEOUT, listen(&client)).await {
             Ok(Ok(())) => Ok((client, connection)),
             Ok(Err(error)) if is_unknown(&error) => Err(Deaf::Forever(words(&error))),
             Ok(Err(error)) => Err(Deaf::Now(words(&error))),
@@ -174,7 +171,16 @@ impl Keeper {
     }
 }
 
+/// The connection that listens writes nothing but words, which need not outlive the server; so it does not hold the lock
+/// of all who notify until a disk or a standby has them.
+async fn listen(client: &Client) -> Result<(), Error> {
+    let ask = format!("SELECT {}", meeting::channel());
+    let channel: String = client.query_one(&ask, &[]).await?.try_get(0)?;
+    let listen = format!("SET synchronous_commit = 'off'; LISTEN {channel}");
+    client.batch_execute(&listen).await
+}
+
 /// What the node of this name says.
 fn word(name: &str) -> String {
-    format!("NOTIFY doorward, '{name}'")
+    format!("SELECT pg_notify({}, '{name}')", meeting::channel())
 }

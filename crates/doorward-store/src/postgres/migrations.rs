@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::fault::{is_unknown, words};
+use super::meeting;
 use super::server::explain;
 use crate::Schema;
 
@@ -23,9 +24,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_access_until.sql"),
     include_str!("migrations/0006_fewer_pages.sql"),
 ];
-
-/// Under which everybody who migrates waits for each other: `doorward` in ASCII.
-const LOCK: i64 = 0x646f_6f72_7761_7264;
 
 /// How long to wait for another one who migrates: longer than that takes, each statement by [`PATIENCE`]. Bounded, so
 /// that a lock which somebody forgot does not look like a slow start.
@@ -114,7 +112,7 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
     // Two messages: older servers time all statements of one together, by what was set before it.
     let begin = format!("BEGIN; {TURN}");
     client.batch_execute(&begin).await.map_err(explain)?;
-    let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
+    let lock = format!("SELECT pg_advisory_xact_lock({})", meeting::migrates());
     match client.batch_execute(&lock).await {
         Ok(()) => {}
         // Without such locks the first node has to start alone. The transaction is spoiled by the refusal.

@@ -18,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::{Fault, is_unknown, words};
 use super::link::Link;
+use super::meeting;
 use super::tls;
 use super::url::PostgresUrl;
 
@@ -46,10 +47,6 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SET client_encoding = 'UTF8'; \
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') IN ('off', 'local')";
-
-/// What everybody holds who uses the database, and a move holds alone: `doorware` in ASCII, beside the lock of the
-/// migrations.
-const IN_USE: i64 = 0x646f_6f72_7761_7265;
 
 /// Where the database is, and how to be let in.
 pub(super) struct Server {
@@ -102,8 +99,9 @@ impl Server {
     /// The same, and as long as it lasts nobody can move the database: the connections of one who uses it for long.
     pub(super) async fn connect_to_stay(&self) -> Result<(Client, JoinHandle<()>), NoLink> {
         let (client, task) = self.connect_raw().await?;
+        let in_use = meeting::in_use();
         let claim =
-            format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock_shared({IN_USE}); SET lock_timeout = '4s'");
+            format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock_shared({in_use}); SET lock_timeout = '4s'");
         if claimed(&client, &claim).await? {
             Ok((client, task))
         } else {
@@ -114,7 +112,8 @@ impl Server {
     /// A connection to move the database with: nobody else uses it until it ends. False when somebody does.
     pub(super) async fn connect_alone(&self) -> Result<(Client, bool), NoLink> {
         let (client, _task) = self.connect_raw().await?;
-        let claim = format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock({IN_USE}); SET lock_timeout = '4s'");
+        let in_use = meeting::in_use();
+        let claim = format!("SET lock_timeout = '2s'; SELECT pg_advisory_lock({in_use}); SET lock_timeout = '4s'");
         let alone = claimed(&client, &claim).await?;
         Ok((client, alone))
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -107,6 +107,10 @@ fn wrong(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// What an option is not shown as it is.
+const OF_AN_OPTION: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b',');
+
+/// With the options: they may name the schema, and two of one database are not the same.
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgres://")?;
@@ -132,10 +136,15 @@ impl fmt::Display for PostgresUrl {
         }
         write!(f, "/{}", self.config.get_dbname().unwrap_or_default())?;
         match socket {
-            Some((path, 5432)) => write!(f, "?host={}", path.display()),
-            Some((path, port)) => write!(f, "?host={}&port={port}", path.display()),
-            None => Ok(()),
+            Some((path, 5432)) => write!(f, "?host={}", path.display())?,
+            Some((path, port)) => write!(f, "?host={}&port={port}", path.display())?,
+            None => {}
         }
+        if let Some(options) = self.config.get_options() {
+            let mark = if socket.is_some() { '&' } else { '?' };
+            write!(f, "{mark}options={}", utf8_percent_encode(options, OF_AN_OPTION))?;
+        }
+        Ok(())
     }
 }
 
@@ -175,6 +184,14 @@ mod tests {
             (
                 "postgres:///door?host=/run/postgresql",
                 "postgres:///door?host=/run/postgresql",
+            ),
+            (
+                "postgres://ann:hunter2@h/door?sslmode=require&options=-c%20search_path=inner,public",
+                "postgres://ann@h:5432/door?options=-c%20search_path%3Dinner,public",
+            ),
+            (
+                "postgres:///door?host=/run/postgresql&options=-csearch_path%3Dinner",
+                "postgres:///door?host=/run/postgresql&options=-csearch_path%3Dinner",
             ),
             (
                 "postgres://ann:hun?ter/2#@localhost/door",

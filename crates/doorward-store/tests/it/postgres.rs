@@ -14,6 +14,7 @@ mod parameters;
 mod plans;
 mod portable;
 mod relay;
+mod schemas;
 mod server;
 mod statements;
 mod tls;

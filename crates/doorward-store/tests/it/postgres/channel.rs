@@ -23,7 +23,7 @@ async fn silent(database: &Database) -> Arc<dyn Store> {
 
 /// Those that listen in this database, or tell.
 const EARS: &str = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-     AND query ~ '(LISTEN|NOTIFY) doorward'";
+     AND query ~ '(LISTEN |pg_notify[(].)doorward'";
 
 #[tokio::test]
 async fn every_change_that_others_remember_is_told() {

@@ -285,7 +285,7 @@ impl Nemesis {
             );
             ended.parse::<usize>().unwrap()
         };
-        if cut("(query ILIKE '%listen %' OR query ILIKE 'notify %')") == 0 {
+        if cut("(query ILIKE '%listen %' OR query ILIKE '%pg_notify(%')") == 0 {
             assert!(cut("true") > 0, "the nodes have connections");
         }
     }

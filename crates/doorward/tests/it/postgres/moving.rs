@@ -161,6 +161,21 @@ fn an_interrupted_move_is_continued_and_a_foreign_target_refused() {
     goes_on(&database.setup().start(), &mut held, 5);
 }
 
+/// A schema is the database of a doorward, as a server says who is refused for what else is in the database.
+#[test]
+fn a_schema_of_the_same_database_is_another_database() {
+    let database = Database::new();
+    super::SERVER.sql(&database.0, "CREATE SCHEMA inner_door");
+    let inner = format!("{}&options=-csearch_path%3Dinner_door", database.url());
+    let setup = database.setup();
+    setup.succeed(&["user", "add", "--username", "bob"]);
+    let moved = setup.succeed(&["move", "--from", &database.url(), "--to", &inner]);
+    assert!(
+        moved.contains("every table was read from both and is the same"),
+        "{moved}"
+    );
+}
+
 #[test]
 fn what_cannot_be_moved_is_said_without_a_password() {
     let setup = Setup::new();
