@@ -3,10 +3,11 @@
 //! The surprise: a migration does not wait for a table that somebody else uses. Whoever wants the table meanwhile stands
 //! in line behind it, and those are all the nodes that still serve; so it steps back, and comes again.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use doorward_core::SetupError;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
@@ -27,8 +28,10 @@ const MIGRATIONS: &[&str] = &[
 
 /// How long to wait for another one who migrates: longer than that takes, each statement by [`PATIENCE`]. Bounded, so
 /// that a lock which somebody forgot does not look like a slow start.
-const TURN: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL lock_timeout = '1h'; \
-     SET LOCAL idle_in_transaction_session_timeout = '2min'";
+const TURN: Duration = Duration::from_hours(1);
+
+/// How long to wait for one without a word: nodes that start together on an empty database do, and it is made sooner.
+const UNTOLD: Duration = Duration::from_secs(1);
 
 /// Nobody is waiting for an answer: a statement takes as long as it takes. But for as long as it waits for a table, so
 /// do all requests that want the table.
@@ -110,10 +113,13 @@ pub(super) async fn apply(client: &Client, shown: &str, schema: Schema) -> Resul
 async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Result<(), Failure> {
     let explain = |error| explain(error, shown);
     // Two messages: older servers time all statements of one together, by what was set before it.
-    let begin = format!("BEGIN; {TURN}");
+    let begin = format!(
+        "BEGIN; SET LOCAL statement_timeout = '{turn}s'; SET LOCAL lock_timeout = '{turn}s'; \
+         SET LOCAL idle_in_transaction_session_timeout = '2min'",
+        turn = TURN.as_secs()
+    );
     client.batch_execute(&begin).await.map_err(explain)?;
-    let lock = format!("SELECT pg_advisory_xact_lock({})", meeting::migrates());
-    match client.batch_execute(&lock).await {
+    match wait_for_turn(client, shown).await {
         Ok(()) => {}
         // Without such locks the first node has to start alone. The transaction is spoiled by the refusal.
         Err(error) if is_unknown(&error) => {
@@ -138,6 +144,21 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
     let mark = format!("UPDATE doorward_schema SET version = {}; COMMIT", migrations.len());
     let marked = client.batch_execute(&mark).await;
     marked.map_err(|error| Failure::of(error, explain))
+}
+
+/// Waits until nobody else migrates, and keeps the others waiting until the transaction ends.
+async fn wait_for_turn(client: &Client, shown: &str) -> Result<(), Error> {
+    let lock = format!("SELECT pg_advisory_xact_lock({})", meeting::migrates());
+    let mut turn = pin!(client.batch_execute(&lock));
+    if let Ok(turn) = timeout(UNTOLD, &mut turn).await {
+        return turn;
+    }
+    tracing::warn!(
+        database = shown,
+        seconds = TURN.as_secs(),
+        "another node brings the schema of the database up to date; waiting for it, so many seconds at most"
+    );
+    turn.await
 }
 
 /// How many migrations the database has seen; `None` if it is empty.

@@ -13,6 +13,8 @@
 mod commits;
 mod crash;
 mod engine;
+#[path = "../../../doorward-verify/tests/it/log.rs"]
+mod heard;
 mod log;
 mod opening;
 mod people;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::endings::{another_node, waits};
 use super::engine::{Database, fresh, server};
 use super::server::PASSWORD;
+use crate::heard::Log;
 use crate::people::{NOW, find, register, sign_in};
 
 /// The schema that this program makes; a new migration counts it up.
@@ -195,6 +196,27 @@ async fn a_migration_that_meets_a_reader_keeps_nobody_else_waiting_and_comes_aga
     assert_eq!(
         db.database.sql("SELECT version FROM doorward_schema"),
         VERSION.to_string()
+    );
+}
+
+/// Who starts beside a long migration would seem to hang. The lock is that of every version, in `public`.
+#[tokio::test]
+async fn who_waits_for_the_migration_of_another_says_so_once() {
+    let (db, log) = (fresh().await, Log::listen());
+    db.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    let other = another_node(&db).await;
+    let lock = format!("SELECT pg_advisory_lock({})", i64::from_be_bytes(*b"doorward"));
+    other.batch_execute(&lock).await.unwrap();
+    let url = db.database.url();
+    let newer = tokio::spawn(async move { open_postgres(&url, PostgresOptions::default()).await });
+    log.until("brings the schema of the database up to date").await;
+    assert!(!newer.is_finished());
+    other.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    assert!(newer.await.unwrap().unwrap().ready().await.is_ok());
+    assert_eq!(log.count("up to date"), 1);
+    assert_eq!(
+        log.count(&format!("database=\"{}\" seconds=3600", db.database.url())),
+        1
     );
 }
 
