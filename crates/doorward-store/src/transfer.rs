@@ -87,8 +87,7 @@ pub async fn transfer(
     to: &Location,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Moved>, SetupError> {
-    let source = End::source(from).await?;
-    let target = End::target(to).await?;
+    let (source, target) = open(from, to).await?;
     let (from, to) = (from.to_string(), to.to_string());
     let foreign = |what: &str| {
         SetupError::new(
@@ -135,6 +134,34 @@ pub async fn transfer(
         return Err(different("the count of endings", &from, 1, &to, 1));
     }
     Ok(moved)
+}
+
+/// Opens both sides, and changes nothing of the source, least of all its schema, before the target is known to be one.
+///
+/// A move gives both sides the schema of this program before it writes a row. So where one has another, rows in
+/// the target are of no move; each database has realms before anything else.
+async fn open(from: &Location, to: &Location) -> Result<(End, End), SetupError> {
+    let mut source = End::take_source(from).await?;
+    let mut target = End::take(to).await?;
+    let is_begun = source.stage() == Stage::Current && target.stage() == Stage::Current;
+    if let Some(realms) = TABLES.first()
+        && !is_begun
+        && target.stage() != Stage::Empty
+        && target.count(realms).await? > 0
+    {
+        return Err(SetupError::new(
+            format!(
+                "{to} already holds rows of `{}`, and not both have the schema of this doorward",
+                realms.name
+            ),
+            "nothing was changed; name a database that is new or empty; what an older doorward has begun to move is for \
+             that one to end",
+        ));
+    }
+    target.prepare().await?;
+    source.prepare().await?;
+    source.hold().await?;
+    Ok((source, target))
 }
 
 /// Tells of one step with one table. Both databases are read to check and to compare, and each row counts half for
@@ -229,6 +256,17 @@ impl Extent {
     }
 }
 
+/// How far the schema of one side is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// There is none.
+    Empty,
+    /// An older doorward has made it.
+    Older,
+    /// It is that of this program.
+    Current,
+}
+
 /// One side of a move.
 enum End {
     Sqlite(sqlite::TransferEnd),
@@ -236,17 +274,42 @@ enum End {
 }
 
 impl End {
-    async fn source(location: &Location) -> Result<Self, SetupError> {
+    /// The database to move from, which has to be there.
+    async fn take_source(location: &Location) -> Result<Self, SetupError> {
         match location {
-            Location::Sqlite(path) => sqlite::TransferEnd::source(path).map(Self::Sqlite),
-            Location::Postgres(url) => postgres::TransferEnd::source(url).await.map(Self::Postgres),
+            Location::Sqlite(path) => sqlite::TransferEnd::take_source(path).map(Self::Sqlite),
+            Location::Postgres(_) => Self::take(location).await,
         }
     }
 
-    async fn target(location: &Location) -> Result<Self, SetupError> {
+    /// A database that nobody else uses from here on. It stays as it is, and a file is made if there is none.
+    async fn take(location: &Location) -> Result<Self, SetupError> {
         match location {
-            Location::Sqlite(path) => sqlite::TransferEnd::open(path).map(Self::Sqlite),
-            Location::Postgres(url) => postgres::TransferEnd::open(url).await.map(Self::Postgres),
+            Location::Sqlite(path) => sqlite::TransferEnd::take(path).map(Self::Sqlite),
+            Location::Postgres(url) => postgres::TransferEnd::take(url).await.map(Self::Postgres),
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Sqlite(end) => end.stage(),
+            Self::Postgres(end) => end.stage(),
+        }
+    }
+
+    /// Makes the schema, or brings it up to date.
+    async fn prepare(&mut self) -> Result<(), SetupError> {
+        match self {
+            Self::Sqlite(end) => end.prepare(),
+            Self::Postgres(end) => end.prepare().await,
+        }
+    }
+
+    /// Keeps what is in it as it is now until this is dropped. A file is, since it was taken.
+    async fn hold(&self) -> Result<(), SetupError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(end) => end.hold().await,
         }
     }
 

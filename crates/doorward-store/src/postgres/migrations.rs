@@ -26,6 +26,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_fewer_pages.sql"),
 ];
 
+/// How many they are.
+pub(super) const LATEST: usize = MIGRATIONS.len();
+
 /// How long to wait for another one who migrates: longer than that takes, each statement by [`PATIENCE`]. Bounded, so
 /// that a lock which somebody forgot does not look like a slow start.
 const TURN: Duration = Duration::from_hours(1);
@@ -79,15 +82,23 @@ impl Failure {
     }
 }
 
+/// How many migrations the database has seen. Writes nothing.
+///
+/// # Errors
+/// When the database is not ours, or a newer program has changed it.
+pub(super) async fn seen(client: &Client, shown: &str) -> Result<usize, SetupError> {
+    Ok(version(client, shown, LATEST).await?.unwrap_or(0))
+}
+
 /// Applies what is missing. Many nodes may do so at once: one does it, the others wait and find it done.
 ///
 /// # Errors
 /// When the database is not ours, a newer program has changed it, its schema would have to be changed and may not be, a
 /// migration fails, or others use the tables at each attempt; then none is applied.
 pub(super) async fn apply(client: &Client, shown: &str, schema: Schema) -> Result<(), SetupError> {
-    let seen = version(client, shown, MIGRATIONS.len()).await?.unwrap_or(0);
-    schema.allow(shown, seen, MIGRATIONS.len())?;
-    if seen == MIGRATIONS.len() {
+    let seen = seen(client, shown).await?;
+    schema.allow(shown, seen, LATEST)?;
+    if seen == LATEST {
         return Ok(());
     }
     let mut attempt = 1;

@@ -15,8 +15,8 @@ use super::migrations;
 use super::server::Server;
 use super::url::PostgresUrl;
 use crate::Schema;
-use crate::transfer::PAGE;
 use crate::transfer::table::{Kind, Row, TABLES, Table, Value};
+use crate::transfer::{PAGE, Stage};
 
 /// Nobody waits for an answer: a page takes as long as it takes, and so does the other side.
 const PATIENCE: &str = "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = 0";
@@ -36,27 +36,15 @@ pub(crate) struct TransferEnd {
     client: Client,
     /// The URL without what is secret in it.
     shown: String,
+    stage: Stage,
 }
 
 impl TransferEnd {
-    /// The database to move from, as it is now and stays until this is dropped.
-    ///
-    /// # Errors
-    /// As [`TransferEnd::open`], and when somebody writes to it now.
-    pub(crate) async fn source(url: &PostgresUrl) -> Result<Self, SetupError> {
-        let end = Self::open(url).await?;
-        let tables: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-        let hold = format!("{HOLD}; LOCK TABLE {}, endings IN SHARE MODE", tables.join(", "));
-        let held = end.client.batch_execute(&hold).await;
-        held.map_err(|error| end.failed("its tables", &error))?;
-        Ok(end)
-    }
-
-    /// The database to move to, with the schema made if it is empty.
+    /// A database that nobody else uses from here on. It stays as it is.
     ///
     /// # Errors
     /// As [`open_postgres`](crate::open_postgres), and when a server or a command uses it.
-    pub(crate) async fn open(url: &PostgresUrl) -> Result<Self, SetupError> {
+    pub(crate) async fn take(url: &PostgresUrl) -> Result<Self, SetupError> {
         let server = Server::new(url)?;
         let (client, alone) = server.connect_alone().await.map_err(|why| why.explain(&server.shown))?;
         if !alone {
@@ -65,14 +53,42 @@ impl TransferEnd {
                 "stop every server and command that uses it, on every machine, and run the move again",
             ));
         }
-        migrations::apply(&client, &server.shown, Schema::Update).await?;
-        let end = Self {
+        let stage = match migrations::seen(&client, &server.shown).await? {
+            0 => Stage::Empty,
+            migrations::LATEST => Stage::Current,
+            _ => Stage::Older,
+        };
+        Ok(Self {
             client,
             shown: server.shown,
-        };
-        let set = end.client.batch_execute(PATIENCE).await;
-        set.map_err(|error| end.failed("its settings", &error))?;
-        Ok(end)
+            stage,
+        })
+    }
+
+    /// How far its schema was when it was taken.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Makes the schema, or brings it up to date.
+    ///
+    /// # Errors
+    /// As [`open_postgres`](crate::open_postgres).
+    pub(crate) async fn prepare(&self) -> Result<(), SetupError> {
+        migrations::apply(&self.client, &self.shown, Schema::Update).await?;
+        let set = self.client.batch_execute(PATIENCE).await;
+        set.map_err(|error| self.failed("its settings", &error))
+    }
+
+    /// Keeps what is in it as it is now until this is dropped.
+    ///
+    /// # Errors
+    /// When somebody writes to it now.
+    pub(crate) async fn hold(&self) -> Result<(), SetupError> {
+        let tables: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        let hold = format!("{HOLD}; LOCK TABLE {}, endings IN SHARE MODE", tables.join(", "));
+        let held = self.client.batch_execute(&hold).await;
+        held.map_err(|error| self.failed("its tables", &error))
     }
 
     pub(crate) async fn page(&self, table: &Table, after: Option<&Row>) -> Result<Vec<Row>, SetupError> {

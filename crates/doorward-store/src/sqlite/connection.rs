@@ -138,25 +138,31 @@ pub(super) fn forget_pages(connection: &Connection) -> rusqlite::Result<()> {
     map(connection, maps)
 }
 
-/// A connection to a file that nobody else may have open meanwhile. Makes the file and its schema if need be, or brings
-/// that up to date: under the lock, so that whoever uses the file finds it as it was.
+/// A connection to a file that nobody else may have open meanwhile. Makes the file if need be; whatever else there is
+/// stays as it is.
 ///
 /// # Errors
 /// As [`open_sqlite`](crate::open_sqlite), and when somebody has it open.
 pub(super) fn for_one_alone(path: &Path) -> Result<Connection, SetupError> {
     make_file(path)?;
-    let mut connection = alone(path).map_err(|error| match error.sqlite_error_code() {
+    let connection = alone(path).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SetupError::new(
             format!("somebody has the database {} open", path.display()),
             "stop every server and command that uses it, and run the move again",
         ),
         _ => explain(path, &error),
     })?;
-    prepare(&mut connection, path, Schema::Update)?;
-    connection
-        .execute_batch(WRITER)
-        .map_err(|error| explain(path, &error))?;
+    migrations::check(&connection, path, Schema::Update)?;
     Ok(connection)
+}
+
+/// Makes the schema of a file that [`for_one_alone`] has opened, or brings it up to date.
+///
+/// # Errors
+/// As [`open_sqlite`](crate::open_sqlite).
+pub(super) fn prepare_alone(connection: &mut Connection, path: &Path) -> Result<(), SetupError> {
+    prepare(connection, path, Schema::Update)?;
+    connection.execute_batch(WRITER).map_err(|error| explain(path, &error))
 }
 
 /// Takes the lock: whoever has the file open makes this fail at once, and whoever comes later waits in vain.

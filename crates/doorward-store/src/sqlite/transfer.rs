@@ -9,9 +9,10 @@ use doorward_core::SetupError;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 
-use super::connection;
-use crate::transfer::PAGE;
+use super::{connection, migrations};
+use crate::Schema;
 use crate::transfer::table::{Row, Table, Value};
+use crate::transfer::{PAGE, Stage};
 
 /// AUTOINCREMENT counts here; there is no row before the first ending.
 const LAST_SEQUENCE: &str = "SELECT COALESCE((SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'ended_sessions'), 0)";
@@ -26,29 +27,47 @@ pub(crate) struct TransferEnd {
 }
 
 impl TransferEnd {
-    /// The database to move from, as it is now and stays until this is dropped.
+    /// The database to move from, which stays as it is.
     ///
     /// # Errors
-    /// As [`TransferEnd::open`], and when there is no such file.
-    pub(crate) fn source(path: &Path) -> Result<Self, SetupError> {
+    /// As [`TransferEnd::take`], and when there is no such file.
+    pub(crate) fn take_source(path: &Path) -> Result<Self, SetupError> {
         if !path.exists() {
             return Err(SetupError::new(
                 format!("there is no database {} to move from", path.display()),
                 "correct the path; `sqlite:PATH` names the file that a server has used",
             ));
         }
-        Self::open(path)
+        Self::take(path)
     }
 
-    /// The database to move to, made if there is none.
+    /// A database that nobody else uses from here on. An empty file is made if there is none.
     ///
     /// # Errors
     /// As [`open_sqlite`](crate::open_sqlite), and when somebody else has it open.
-    pub(crate) fn open(path: &Path) -> Result<Self, SetupError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, SetupError> {
         let path = std::path::absolute(path)
             .map_err(|e| SetupError::new(format!("the database has no usable path: {e}"), "name a file for it"))?;
         let connection = connection::for_one_alone(&path)?;
         Ok(Self { connection, path })
+    }
+
+    /// How far its schema is.
+    pub(crate) fn stage(&self) -> Stage {
+        let does_for = |schema| migrations::check(&self.connection, &self.path, schema).is_ok();
+        match (does_for(Schema::Keep), does_for(Schema::Make)) {
+            (true, _) => Stage::Current,
+            (false, true) => Stage::Empty,
+            (false, false) => Stage::Older,
+        }
+    }
+
+    /// Makes the schema, or brings it up to date.
+    ///
+    /// # Errors
+    /// As [`open_sqlite`](crate::open_sqlite).
+    pub(crate) fn prepare(&mut self) -> Result<(), SetupError> {
+        connection::prepare_alone(&mut self.connection, &self.path)
     }
 
     pub(crate) fn page(&self, table: &Table, after: Option<&Row>) -> Result<Vec<Row>, SetupError> {
@@ -149,7 +168,6 @@ fn bound(value: &Value) -> ToSqlOutput<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::migrations;
     use super::*;
     use crate::transfer::table::TABLES;
 

@@ -17,6 +17,7 @@ use crate::people::{NOW, done, find, first_hash, later, living, open, person, re
 use crate::postgres::engine::{Database, server};
 
 mod interrupted;
+mod wrong;
 
 /// More accounts than three pages have, and the last page is not full.
 const CROWD: u64 = 1601;
