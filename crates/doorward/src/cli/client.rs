@@ -40,14 +40,11 @@ enum ClientCommand {
 }
 
 pub(super) fn run(args: ClientArgs) -> Result<(), Failure> {
-    let schema = match &args.command {
-        ClientCommand::Add { name } => {
-            check(name)?;
-            Schema::Make
-        }
-        ClientCommand::List | ClientCommand::Remove { .. } => Schema::Keep,
-    };
-    let operator = Operator::open(args.place, schema)?;
+    if let ClientCommand::Add { name } = &args.command {
+        check(name)?;
+    }
+    // A database that is made here is none that a server asks.
+    let operator = Operator::open(args.place, Schema::Keep)?;
     match args.command {
         ClientCommand::Add { name } => {
             let (id, secret) = operator.wait(operator.auth.add_client(&name))?;

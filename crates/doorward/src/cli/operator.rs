@@ -1,7 +1,7 @@
 //! What the commands beside a server have in common: the same database, the same rules, and nothing served.
 //!
-//! The surprise: a database is made by `serve`, `user add` and `client add` alone. Every other command refuses a path where
-//! there is none, because it is a mistyped one. And none but `serve` brings an older one up to date, because the servers
+//! The surprise: a database is made by `serve` and `user add` alone, and the second says so. Every other command refuses a
+//! path where there is none, because it is a mistyped one, or the wrong folder. And none but `serve` brings an older one up to date, because the servers
 //! that run on it may be older, too.
 
 use std::sync::Arc;

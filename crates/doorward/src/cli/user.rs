@@ -18,6 +18,7 @@ use doorward_store::Schema;
 use self::password::PasswordArgs;
 use super::operator::{Operator, Prepared};
 use super::{Failure, Place, tell};
+use crate::config::Database;
 use crate::printable::printable;
 
 mod password;
@@ -158,7 +159,20 @@ fn add(args: AddArgs, place: Place, realm: &str) -> Result<(), Failure> {
     check(&profile).map_err(Failure::usage)?;
     let prepared = Prepared::new(place)?;
     let password = args.password.choose(&prepared.config, &prepared.hasher, &profile)?;
+    let made = match &prepared.config.database {
+        Database::Sqlite(path) if !path.exists() => Some(path.clone()),
+        _ => None,
+    };
     let operator = prepared.open(Schema::Make)?;
+    if let Some(path) = made {
+        // Whoever is in another folder than the server has just made a second one.
+        let _ = writeln!(
+            io::stderr(),
+            "the database {} was made, since there was none; hint: a server that runs already has another one: be in its \
+             folder, or give its `--database`",
+            path.display()
+        );
+    }
     let desk = Desk {
         realm: realm_to_add_to(&operator, realm, args.new_realm)?,
         operator,

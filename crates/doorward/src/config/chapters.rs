@@ -122,7 +122,8 @@ pub(super) const TOKENS: &[Setting] = &[
     Setting {
         name: "issuer",
         kind: Kind::Text(|config| &mut config.issuer),
-        about: "The `iss` of every token. Tokens of another issuer are refused: changing it logs everybody out.",
+        about: "The `iss` of every token. Access tokens of another issuer are refused: changing it logs out everybody who \
+                has no refresh token. Sessions that have one go on with it.",
     },
     Setting {
         name: "jwt_secret",

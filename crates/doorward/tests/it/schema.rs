@@ -85,8 +85,10 @@ fn a_command_beside_a_server_does_not_touch_an_older_schema() {
 fn who_only_looks_makes_nothing() {
     let setup = Setup::new();
     let refused = |what: &str| {
-        for arguments in [["user", "list"], ["client", "list"], ["key", "rotate"]] {
-            let output = setup.run(&arguments);
+        // Credentials of a database that no server has would be refused by each.
+        let add = ["client", "add", "shop"];
+        for arguments in [&["user", "list"][..], &["client", "list"], &["key", "rotate"], &add] {
+            let output = setup.run(arguments);
             let error = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{error}");
             assert!(
@@ -100,6 +102,19 @@ fn who_only_looks_makes_nothing() {
     std::fs::write(setup.database(), "").unwrap();
     refused("is empty");
     assert_eq!(std::fs::read(setup.database()).unwrap(), b"");
+    let setup = setup.start().killed();
     setup.succeed(&["client", "add", "shop"]);
     assert!(setup.succeed(&["client", "list"]).contains("shop"));
+}
+
+/// Whoever is in another folder than the server makes a second database.
+#[test]
+fn a_database_that_a_command_makes_is_told_of() {
+    let setup = Setup::new();
+    let told = |name| {
+        let output = setup.run(&["user", "add", "--username", name]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).contains("was made, since there was none; hint: ")
+    };
+    assert_eq!([told("ann"), told("bob")], [true, false]);
 }
