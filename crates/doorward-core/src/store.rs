@@ -185,6 +185,16 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
         at: Timestamp,
     ) -> Result<Vec<EndedSession>>;
+    /// Ends sessions of all accounts, or of those of a realm, among the next `limit` after `after` in the order of ids,
+    /// which is that of their opening. Those that have expired are forgotten and not answered. Answers after which to
+    /// go on as well; `None` when there are no more.
+    async fn end_next_sessions(
+        &self,
+        after: Option<SessionId>,
+        realm: Option<RealmId>,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<EndedSession>, Option<SessionId>)>;
     /// Up to `limit` endings after `sequence`, in order.
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>>;
     /// Takes a presented refresh token for its successor.

@@ -12,6 +12,7 @@
 //! removal of an account, which holds its row by then and is all that refers to it.
 
 use doorward_core::account::AccountId;
+use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
@@ -88,6 +89,11 @@ const END_ALL: &str = "WITH gone AS ( \
      RETURNING sequence, session, expires_at, mark";
 const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND id <> $2 ORDER BY expires_at > $3, used_at, id \
      LIMIT GREATEST(0, LEAST((SELECT count(*) FROM sessions WHERE account = $1) - $4, $5))";
+// Locked before it is ended, since `END_MANY` leaves out what others hold: whoever goes through all of them does not
+// come by again. Two who wait for each other like that are told apart by PostgreSQL, and one begins anew. The realm is
+// asked for and not a condition: one that few sessions are of would have all others looked at at once.
+const NEXT: &str = "SELECT id, account, (SELECT realm FROM accounts WHERE accounts.id = sessions.account) \
+     FROM sessions WHERE id > $1 ORDER BY id LIMIT $2 FOR UPDATE";
 const FORGET: &str = "DELETE FROM sessions WHERE id = ANY ($1) AND expires_at <= $2";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
@@ -189,15 +195,46 @@ pub(super) async fn end_excess(
     lock_account(link, account).await?;
     let (kept, most) = (row::limit(limit), row::limit(MAX_EXCESS));
     let rows = link.rows(EXCESS, &[&account.0, &newest.0, &at.0, &kept, &most]).await?;
-    let excess: Vec<Uuid> = row::all(&rows, |row| Ok(row.try_get(0)?))?;
-    let wanted = |id: &Uuid| Wanted {
-        session: SessionId(*id),
+    let excess: Vec<Wanted> = row::all(&rows, |row| Ok(wanted(row.try_get(0)?, account, at)))?;
+    end_or_forget(link, &excess, at).await
+}
+
+/// Ends the sessions of a realm, or of all, among the next `limit` after `after`. Answers them, and where to go on.
+pub(super) async fn end_next(
+    link: &Link,
+    after: Option<SessionId>,
+    realm: Option<RealmId>,
+    at: Timestamp,
+    limit: usize,
+) -> Result<(Vec<EndedSession>, Option<SessionId>), Fault> {
+    let after = after.map_or(Uuid::nil(), |id| id.0);
+    let rows = link.rows(NEXT, &[&after, &row::limit(limit)]).await?;
+    let next = row::all(&rows, |row| {
+        let wanted = wanted(row.try_get(0)?, AccountId(row.try_get(1)?), at);
+        Ok((wanted, RealmId(row.try_get(2)?)))
+    })?;
+    let last = next.last().filter(|_| next.len() >= limit);
+    let last = last.map(|(wanted, _)| wanted.session);
+    let of_realm = next
+        .into_iter()
+        .filter(|(_, of)| realm.is_none_or(|realm| realm == *of));
+    let of_realm: Vec<Wanted> = of_realm.map(|(wanted, _)| wanted).collect();
+    Ok((end_or_forget(link, &of_realm, at).await?, last))
+}
+
+fn wanted(session: Uuid, account: AccountId, at: Timestamp) -> Wanted {
+    Wanted {
+        session: SessionId(session),
         account,
         at,
-    };
-    let wanted: Vec<Wanted> = excess.iter().map(wanted).collect();
-    link.execute(FORGET, &[&excess, &at.0]).await?;
-    let mut ended = end_many(link, &wanted.iter().collect::<Vec<_>>()).await?;
+    }
+}
+
+/// Ends these sessions, but for those that others hold. Those that have expired are forgotten.
+async fn end_or_forget(link: &Link, sessions: &[Wanted], at: Timestamp) -> Result<Vec<EndedSession>, Fault> {
+    let ids: Vec<Uuid> = sessions.iter().map(|wanted| wanted.session.0).collect();
+    link.execute(FORGET, &[&ids, &at.0]).await?;
+    let mut ended = end_many(link, &sessions.iter().collect::<Vec<_>>()).await?;
     ended.sort_unstable_by_key(|ended| ended.sequence);
     Ok(ended)
 }

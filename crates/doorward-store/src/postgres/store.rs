@@ -190,6 +190,20 @@ impl Store for Postgres {
         Ok(ended)
     }
 
+    async fn end_next_sessions(
+        &self,
+        after: Option<SessionId>,
+        realm: Option<RealmId>,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<EndedSession>, Option<SessionId>)> {
+        let (ended, next) = self
+            .transaction(|link| async move { Ok(session::end_next(&link, after, realm, at, limit).await?) })
+            .await?;
+        self.tell_if(!ended.is_empty()).await;
+        Ok((ended, next))
+    }
+
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
         session::ended(&self.readers, sequence, limit).await
     }

@@ -5,6 +5,7 @@
 
 use doorward_core::Timestamp;
 use doorward_core::account::AccountId;
+use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
 use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
@@ -46,6 +47,9 @@ const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINC
 const HAS_MORE: &str = "SELECT 1 FROM sessions WHERE account = $1 LIMIT 1 OFFSET $2";
 const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND id <> $2 ORDER BY expires_at > $3, used_at, id \
      LIMIT max(0, min((SELECT count(*) FROM sessions WHERE account = $1) - $4, $5))";
+// The realm is asked for and not a condition: one that few sessions are of would have all others looked at at once.
+const NEXT: &str = "SELECT id, account, (SELECT realm FROM accounts WHERE accounts.id = sessions.account) \
+     FROM sessions WHERE id > $1 ORDER BY id LIMIT $2";
 const REMEMBER: &str = "INSERT INTO ended_sessions (session, expires_at, status_index, mark) VALUES ($1, $2, $3, $4)";
 const ENDED: &str = "SELECT sequence, session, expires_at, mark FROM ended_sessions WHERE sequence > $1 \
      ORDER BY sequence LIMIT $2";
@@ -68,6 +72,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     END_ALL,
     HAS_MORE,
     EXCESS,
+    NEXT,
     REMEMBER,
     ENDED,
     AFTER,
@@ -180,8 +185,38 @@ pub(super) fn end_excess(
     ];
     let mut statement = connection.prepare_cached(EXCESS)?;
     let excess = statement.query_map(row, id)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    end_or_forget(connection, excess.into_iter().map(|id| (id, account)), at)
+}
+
+/// Ends the sessions of a realm, or of all, among the next `limit` after `after`. Answers them, and where to go on.
+pub(super) fn end_next(
+    connection: &Connection,
+    after: Option<SessionId>,
+    realm: Option<RealmId>,
+    at: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<(Vec<EndedSession>, Option<SessionId>)> {
+    let after = after.map_or(Vec::new(), |id| id.0.as_bytes().to_vec());
+    let mut statement = connection.prepare_cached(NEXT)?;
+    let rows = statement.query_map(params![after, sql_limit(limit)], |row| {
+        let account = AccountId(Uuid::from_bytes(row.get(1)?));
+        Ok((id(row)?, account, RealmId(row.get(2)?)))
+    })?;
+    let next: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    let last = next.last().filter(|_| next.len() >= limit).map(|(id, ..)| *id);
+    let wanted = next.iter().filter(|(.., of)| realm.is_none_or(|realm| realm == *of));
+    let ended = end_or_forget(connection, wanted.map(|(id, account, _)| (*id, *account)), at)?;
+    Ok((ended, last))
+}
+
+/// Ends these sessions, each of its account. Those that have expired are forgotten.
+fn end_or_forget(
+    connection: &Connection,
+    sessions: impl Iterator<Item = (SessionId, AccountId)>,
+    at: Timestamp,
+) -> rusqlite::Result<Vec<EndedSession>> {
     let mut ended = Vec::new();
-    for id in excess {
+    for (id, account) in sessions {
         match end(connection, id, account, at)? {
             Some(one) => ended.push(one),
             None => drop(connection.prepare_cached(REMOVE)?.execute([id.0.as_bytes()])?),

@@ -166,6 +166,18 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn end_next_sessions(
+        &self,
+        after: Option<SessionId>,
+        realm: Option<RealmId>,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<EndedSession>, Option<SessionId>)> {
+        self.writer
+            .write(move |db| session::end_next(db, after, realm, at, limit))
+            .await
+    }
+
     async fn ended_sessions(&self, sequence: i64, limit: usize) -> Result<Vec<EndedSession>> {
         self.readers.read(|db| session::ended(db, sequence, limit))
     }

@@ -5,6 +5,8 @@
 
 #[path = "story/accounts.rs"]
 mod accounts;
+#[path = "story/all_sessions.rs"]
+mod all_sessions;
 #[path = "story/clients.rs"]
 mod clients;
 #[path = "story/feed.rs"]

@@ -250,6 +250,25 @@ async fn a_session_that_somebody_holds_keeps_nobody_else_waiting() {
     assert_eq!(waiting.await.unwrap().unwrap().sequence, 2);
 }
 
+/// It would be the one that is left over: whoever goes through all of them does not come by again.
+#[tokio::test]
+async fn a_session_that_somebody_holds_ends_with_all_others() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let (held, free) = (sign_in(&*db, ann).await, sign_in(&*db, ann).await);
+    let node = another_node(&db).await;
+    let hold = format!("BEGIN; UPDATE sessions SET used_at = used_at WHERE id = '{}'", held.0);
+    node.batch_execute(&hold).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = Arc::clone(&db.store);
+        async move { store.end_next_sessions(None, None, NOW, 10).await.unwrap().0 }
+    });
+    waits(&waiting, &another_node(&db).await).await;
+    node.batch_execute("COMMIT").await.unwrap();
+    let ended: HashSet<_> = waiting.await.unwrap().iter().map(|ended| ended.session).collect();
+    assert_eq!(ended, HashSet::from([held, free]));
+}
+
 /// Nobody wrote down how long their access tokens live.
 #[tokio::test]
 async fn the_ending_of_an_older_session_is_remembered_as_long_as_it_would_have_lived() {
