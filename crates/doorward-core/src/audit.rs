@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::account::AccountId;
 use crate::client::ClientId;
+use crate::realm::Realm;
 use crate::session::{Client, SessionId};
 
 /// Something that happened.
@@ -22,6 +23,8 @@ pub enum Event {
     /// Sessions were ended by another session of the account, by an operator, or by a login to an account that had too
     /// many.
     SessionsEnded,
+    /// An operator has ended the sessions of everybody.
+    AllSessionsEnded,
     /// An old refresh token was presented; its session has been ended.
     RefreshTokenReused,
     /// The password was replaced.
@@ -52,6 +55,7 @@ impl Event {
             Self::LoginRefused => "login_refused",
             Self::LoggedOut => "logged_out",
             Self::SessionsEnded => "sessions_ended",
+            Self::AllSessionsEnded => "all_sessions_ended",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::PasswordChanged => "password_changed",
             Self::AccountUpdated => "account_updated",
@@ -78,6 +82,12 @@ pub fn record(event: Event, account: Option<AccountId>, session: Option<SessionI
         }
         _ => tracing::info!(target: "audit", account, session, address, "{}", event.name()),
     }
+}
+
+/// Writes to the log that sessions of everybody have ended, or of everybody in a realm, and how many.
+pub fn record_all(event: Event, realm: Option<&Realm>, ended: usize) {
+    let realm = realm.map(|realm| &*realm.name);
+    tracing::info!(target: "audit", realm, ended, "{}", event.name());
 }
 
 /// Writes to the log what happened to a client, or what one did to a session.

@@ -5,19 +5,22 @@
 use uuid::Uuid;
 
 use crate::account::{Account, AccountId, Profile};
-use crate::audit::{Event, record, record_client};
+use crate::audit::{Event, record, record_all, record_client};
 use crate::client::{Client, ClientId, ClientSecret};
 use crate::identifier::Canonical;
 use crate::presence::Presence;
 use crate::realm::Realm;
 use crate::secret::PasswordHash;
 use crate::secret::Secret;
-use crate::session::EndedSession;
+use crate::session::{EndedSession, SessionId};
 use crate::store::{NewAccount, Written};
 use crate::{Auth, Result, random};
 
 /// What the operator goes by in the line before the hash threads.
 const OPERATOR: &str = "operator";
+
+/// How many sessions of everybody are ended by one transaction: some ten milliseconds, for which other writes wait.
+const PORTION: usize = 1_000;
 
 impl Auth {
     async fn hash_for_operator(&self, password: &Secret) -> Result<PasswordHash> {
@@ -148,6 +151,40 @@ impl Auth {
         let count = ended.len();
         self.settle(Event::SessionsEnded, id, Some(ended));
         Ok(count)
+    }
+
+    /// Ends every session there is, or every one of a realm, in portions: `between` is called after each but the last
+    /// with how many have ended and the session up to which all have, and whoever else wants to write gets along while
+    /// it waits. Answers how many have ended. A session that is opened meanwhile may stay; who was interrupted begins
+    /// anew.
+    ///
+    /// # Errors
+    /// When the store cannot answer. What has ended by then stays so.
+    pub async fn end_all_sessions(
+        &self,
+        realm: Option<&Realm>,
+        mut between: impl AsyncFnMut(usize, SessionId),
+    ) -> Result<usize> {
+        let (mut after, mut count) = (None, 0);
+        let id = realm.map(|realm| realm.id);
+        let outcome = loop {
+            let portion = self.store.end_next_sessions(after, id, self.clock.now(), PORTION);
+            let (ended, next) = match portion.await {
+                Ok(portion) => portion,
+                Err(error) => break Err(error),
+            };
+            self.ended(&ended);
+            count += ended.len();
+            let Some(last) = next else { break Ok(count) };
+            after = next;
+            between(count, last).await;
+        };
+        // Also of those that ended before it failed.
+        let event = outcome
+            .as_ref()
+            .map_or(Event::SessionsEnded, |_| Event::AllSessionsEnded);
+        record_all(event, realm, count);
+        outcome
     }
 
     /// Deletes an account and ends its sessions. False when it does not exist.

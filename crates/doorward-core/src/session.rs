@@ -13,6 +13,14 @@ use crate::status_list::StatusIndex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(pub Uuid);
 
+impl SessionId {
+    /// When the session was opened, by the clock of the node that opened it.
+    pub fn opened_at(self) -> Timestamp {
+        // The first 48 of 128 bits (RFC 9562 section 5.7).
+        Timestamp(i64::try_from(self.0.as_u128() >> 80).unwrap_or(i64::MAX))
+    }
+}
+
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -15,12 +15,14 @@ use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
 use doorward_core::realm::{DEFAULT_REALM, Realm};
 use doorward_store::Schema;
 
+use self::end_sessions::EndArgs;
 use self::password::PasswordArgs;
 use super::operator::{Operator, Prepared};
 use super::{Failure, Place, tell};
 use crate::config::Database;
 use crate::printable::printable;
 
+mod end_sessions;
 mod password;
 
 /// Accounts that are read at a time when they are listed.
@@ -28,9 +30,9 @@ const PAGE: usize = 500;
 
 #[derive(Args)]
 pub(super) struct UserArgs {
-    /// Realm of the account
-    #[arg(long, default_value = DEFAULT_REALM, global = true, help_heading = "Where")]
-    realm: String,
+    /// Realm of the account [default: main]
+    #[arg(long, global = true, help_heading = "Where")]
+    realm: Option<String>,
     #[command(flatten)]
     place: Place,
     #[command(subcommand)]
@@ -41,6 +43,13 @@ pub(super) struct UserArgs {
 enum UserCommand {
     /// Make an account
     Add(AddArgs),
+    /// End the account's sessions, or with `--all` those of everybody
+    ///
+    /// With `--all` every session of every account of all realms ends, or of the realm that `--realm` names, also while
+    /// servers run. They know within a second of each. It goes on in portions, so that log-ins of the servers get
+    /// along; interrupted, run it again. A session that is opened by a log-in meanwhile may stay: to shut out log-ins
+    /// as well, stop the servers first.
+    EndSessions(EndArgs),
     #[command(flatten)]
     Manage(ManageCommand),
 }
@@ -61,8 +70,6 @@ enum ManageCommand {
         #[command(flatten)]
         password: PasswordArgs,
     },
-    /// End the account's sessions
-    EndSessions(Named),
     /// Delete an account, and end its sessions
     Delete(Named),
 }
@@ -108,17 +115,19 @@ struct Named {
 pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
     let UserArgs { realm, place, command } = args;
     match command {
-        UserCommand::Add(args) => add(args, place, &realm),
-        UserCommand::Manage(command) => manage(command, place, &realm),
+        UserCommand::Add(args) => add(args, place, or_default(realm.as_deref())),
+        UserCommand::EndSessions(args) => args.run(place, realm.as_deref()),
+        UserCommand::Manage(command) => manage(command, place, or_default(realm.as_deref())),
     }
 }
 
+/// The realm that is meant where none is named.
+fn or_default(realm: Option<&str>) -> &str {
+    realm.unwrap_or(DEFAULT_REALM)
+}
+
 fn manage(command: ManageCommand, place: Place, realm: &str) -> Result<(), Failure> {
-    let operator = Operator::open(place, Schema::Keep)?;
-    let desk = Desk {
-        realm: known_realm(&operator, realm)?,
-        operator,
-    };
+    let desk = Desk::open(place, realm)?;
     let auth = &desk.operator.auth;
     match command {
         ManageCommand::List => desk.list(&mut io::stdout().lock()),
@@ -133,12 +142,6 @@ fn manage(command: ManageCommand, place: Place, realm: &str) -> Result<(), Failu
             desk.told(done, &account, "may sign in", None)
         }
         ManageCommand::ResetPassword { named, password } => desk.reset_password(&named, &password),
-        ManageCommand::EndSessions(named) => {
-            let account = desk.find(&named)?;
-            let count = desk.operator.wait(auth.end_sessions(account.id))?;
-            let sessions = if count == 1 { "session" } else { "sessions" };
-            desk.told(true, &account, &format!("had {count} {sessions}, ended now"), None)
-        }
         ManageCommand::Delete(named) => {
             let account = desk.find(&named)?;
             let done = desk.operator.wait(auth.delete_account(account.id))?;
@@ -222,6 +225,14 @@ struct Desk {
 }
 
 impl Desk {
+    fn open(place: Place, realm: &str) -> Result<Self, Failure> {
+        let operator = Operator::open(place, Schema::Keep)?;
+        Ok(Self {
+            realm: known_realm(&operator, realm)?,
+            operator,
+        })
+    }
+
     fn reset_password(&self, named: &Named, args: &PasswordArgs) -> Result<(), Failure> {
         let account = self.find(named)?;
         let auth = &self.operator.auth;

@@ -15,7 +15,7 @@ use crate::service::{Service, claims, position, sid};
 mod places;
 
 /// Endings of one request: several times what a stream tells at once.
-const CROWD: usize = 2_000;
+pub(crate) const CROWD: usize = 2_000;
 
 /// More endings than a server keeps in memory for those who follow them.
 const HISTORY: usize = 70_000;
@@ -49,8 +49,8 @@ fn sql(server: &Server, sql: &str) {
         .unwrap();
 }
 
-/// Opens many sessions of the account of a token, and ends them all in one request.
-fn end_crowd(server: &Server, token: &str) {
+/// Opens [`CROWD`] sessions of the account of a token.
+pub(crate) fn open_crowd(server: &Server, token: &str) {
     let account = claims(token)["sub"].as_str().unwrap().replace('-', "");
     sql(
         server,
@@ -60,6 +60,11 @@ fn end_crowd(server: &Server, token: &str) {
              SELECT randomblob(16), x'{account}', 0, 0, 9000000000000, '' FROM crowd"
         ),
     );
+}
+
+/// Opens many sessions of the account of a token, and ends them all in one request.
+fn end_crowd(server: &Server, token: &str) {
+    open_crowd(server, token);
     end(server, "/v1/sessions", token);
 }
 

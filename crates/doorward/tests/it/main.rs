@@ -44,6 +44,7 @@ mod sqlite;
 mod start;
 mod status_lists;
 mod stop;
+mod theft;
 mod tidy;
 mod transcript;
 mod verifier;
