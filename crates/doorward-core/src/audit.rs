@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::account::AccountId;
 use crate::client::ClientId;
+use crate::key::KeyId;
 use crate::realm::Realm;
 use crate::session::{Client, SessionId};
 
@@ -39,6 +40,8 @@ pub enum Event {
     AccountDeleted,
     /// A new signing key was made.
     KeyRotated,
+    /// A signing key was removed before its tokens were dead by age.
+    KeyRemoved,
     /// A service has ended the session of a token.
     TokenRevoked,
     /// A service may ask from now on.
@@ -63,6 +66,7 @@ impl Event {
             Self::AccountEnabled => "account_enabled",
             Self::AccountDeleted => "account_deleted",
             Self::KeyRotated => "key_rotated",
+            Self::KeyRemoved => "key_removed",
             Self::TokenRevoked => "token_revoked",
             Self::ClientAdded => "client_added",
             Self::ClientRemoved => "client_removed",
@@ -88,6 +92,11 @@ pub fn record(event: Event, account: Option<AccountId>, session: Option<SessionI
 pub fn record_all(event: Event, realm: Option<&Realm>, ended: usize) {
     let realm = realm.map(|realm| &*realm.name);
     tracing::info!(target: "audit", realm, ended, "{}", event.name());
+}
+
+/// Writes to the log what happened to a signing key.
+pub fn record_key(event: Event, key: &KeyId) {
+    tracing::info!(target: "audit", %key, "{}", event.name());
 }
 
 /// Writes to the log what happened to a client, or what one did to a session.

@@ -158,7 +158,8 @@ impl Auth {
         self.store.ensure_realm(name).await
     }
 
-    /// Learns what other processes did: sessions they ended, keys they made. Cheap when there is nothing new.
+    /// Learns what other processes did: sessions they ended, keys they made or removed. Cheap when there is nothing
+    /// new.
     ///
     /// # Errors
     /// When the store cannot answer.

@@ -1,7 +1,7 @@
 //! Signing keys: ES256 pairs made at first start and rotated, or one HS256 secret that the operator gives.
 //!
 //! The surprise: a new key verifies at once and signs only a little later, when every process must have learned
-//! of it. Its predecessors go on verifying until every token they signed is dead by age.
+//! of it. Its predecessors go on verifying until every token they signed is dead by age, unless they are removed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,6 +70,19 @@ impl StoredKey {
             created_at: at,
         })
     }
+}
+
+/// What became of a key that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRemoval {
+    /// No token of it is good any more.
+    Removed,
+    /// It is the newest and stays: it signs, or is to.
+    Signs,
+    /// It stays: no newer one is known everywhere yet. One will be, after so long.
+    SignsFor(Duration),
+    /// There is none of this name.
+    Unknown,
 }
 
 /// A public key as JWKS shows it (RFC 7518 section 6.2): the coordinates of a P-256 point in base64url.

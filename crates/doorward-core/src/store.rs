@@ -220,6 +220,9 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a key, if the newest key still is `newest`; otherwise somebody else was
     /// first and false is answered.
     async fn add_signing_key(&self, key: StoredKey, newest: Option<&KeyId>) -> Result<bool>;
+    /// Forgets a key, if a newer one was added at `added_by` or before. So the newest key is never forgotten. False
+    /// when there is none of this id as well.
+    async fn remove_signing_key(&self, id: &KeyId, added_by: Timestamp) -> Result<bool>;
     /// Forgets keys whose successor was added before `superseded_before`: no token of theirs can be alive.
     async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize>;
     /// The server's secret of this name: `candidate` if there was none yet.
@@ -237,8 +240,8 @@ pub trait Store: Send + Sync + 'static {
     /// Answers when the store can.
     async fn ready(&self) -> Result<()>;
 
-    /// Waits until another process may have ended a session or added a key: it said so, or could have said so
-    /// unheard. What is said while nobody waits is remembered for the next who does; one at a time may wait. Holds
+    /// Waits until another process may have ended a session, or added or removed a key: it said so, or could have said
+    /// so unheard. What is said while nobody waits is remembered for the next who does; one at a time may wait. Holds
     /// nothing of the store, and never resolves where processes cannot tell each other, so whoever waits looks from
     /// time to time as well. Has to be called within a Tokio runtime.
     fn told(&self) -> Told;

@@ -18,6 +18,8 @@ const ADD: &str = "INSERT INTO signing_keys (position, id, pkcs8, created_at) \
      SELECT COALESCE((SELECT MAX(position) FROM signing_keys), 0) + 1, $1, $2, $3 \
      WHERE (SELECT id FROM signing_keys ORDER BY position DESC LIMIT 1) IS NOT DISTINCT FROM $4 \
      ON CONFLICT (position) DO NOTHING";
+const REMOVE: &str = "DELETE FROM signing_keys AS old WHERE id = $1 AND EXISTS \
+     (SELECT 1 FROM signing_keys newer WHERE newer.position > old.position AND newer.created_at <= $2)";
 const PURGE: &str = "DELETE FROM signing_keys WHERE position IN \
      (SELECT old.position FROM signing_keys old JOIN signing_keys successor ON successor.position = \
      (SELECT MIN(later.position) FROM signing_keys later WHERE later.position > old.position) \
@@ -37,6 +39,10 @@ pub(super) async fn add(link: &Link, key: &StoredKey, newest: Option<&KeyId>) ->
         .execute(ADD, &[&key.id.0, &key.pkcs8.as_slice(), &key.created_at.0, &newest])
         .await?;
     Ok(added > 0)
+}
+
+pub(super) async fn remove(link: &Link, id: &KeyId, added_by: Timestamp) -> Result<bool, Fault> {
+    Ok(link.execute(REMOVE, &[&id.0, &added_by.0]).await? > 0)
 }
 
 pub(super) async fn purge(link: &Link, superseded_before: Timestamp) -> Result<usize, Fault> {

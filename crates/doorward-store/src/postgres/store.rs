@@ -254,6 +254,14 @@ impl Store for Postgres {
         Ok(added)
     }
 
+    async fn remove_signing_key(&self, id: &KeyId, added_by: Timestamp) -> Result<bool> {
+        let removed = self
+            .write(|link| async move { key::remove(&link, id, added_by).await })
+            .await?;
+        self.tell_if(removed).await;
+        Ok(removed)
+    }
+
     async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize> {
         self.write(|link| async move { key::purge(&link, superseded_before).await })
             .await
@@ -296,7 +304,7 @@ impl Store for Postgres {
 }
 
 impl Postgres {
-    /// What others remember has changed, if something has ended or a key was added.
+    /// What others remember has changed, if something has ended, or a key was added or removed.
     async fn tell_if(&self, changed: bool) {
         if changed {
             self.tell().await;

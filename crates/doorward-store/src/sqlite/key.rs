@@ -12,6 +12,8 @@ const LIST: &str = "SELECT id, pkcs8, created_at FROM signing_keys ORDER BY posi
 const ADD: &str = "INSERT INTO signing_keys (position, id, pkcs8, created_at) \
      SELECT COALESCE((SELECT MAX(position) FROM signing_keys), 0) + 1, $1, $2, $3 \
      WHERE (SELECT id FROM signing_keys ORDER BY position DESC LIMIT 1) IS NOT DISTINCT FROM $4";
+const REMOVE: &str = "DELETE FROM signing_keys AS old WHERE id = $1 AND EXISTS \
+     (SELECT 1 FROM signing_keys newer WHERE newer.position > old.position AND newer.created_at <= $2)";
 const PURGE: &str = "DELETE FROM signing_keys WHERE position IN \
      (SELECT old.position FROM signing_keys old JOIN signing_keys successor ON successor.position = \
      (SELECT MIN(later.position) FROM signing_keys later WHERE later.position > old.position) \
@@ -21,7 +23,7 @@ const SECRET: &str = "SELECT value FROM secrets WHERE name = $1";
 
 /// None of these is run for a request; they may walk through the few keys there are.
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LIST, ADD, PURGE, OFFER_SECRET, SECRET];
+pub(super) const STATEMENTS: &[&str] = &[LIST, ADD, REMOVE, PURGE, OFFER_SECRET, SECRET];
 
 /// All keys, the one that signs first.
 pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<StoredKey>> {
@@ -40,6 +42,11 @@ pub(super) fn add(connection: &Connection, key: &StoredKey, newest: Option<&KeyI
     let newest = newest.map(|id| &id.0);
     let row = params![key.id.0, key.pkcs8.as_slice(), key.created_at.0, newest];
     Ok(connection.prepare_cached(ADD)?.execute(row)? > 0)
+}
+
+pub(super) fn remove(connection: &Connection, id: &KeyId, added_by: Timestamp) -> rusqlite::Result<bool> {
+    let removed = connection.prepare_cached(REMOVE)?.execute(params![id.0, added_by.0])?;
+    Ok(removed > 0)
 }
 
 pub(super) fn purge(connection: &Connection, superseded_before: Timestamp) -> rusqlite::Result<usize> {

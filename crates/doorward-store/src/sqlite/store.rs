@@ -233,6 +233,11 @@ impl Store for Sqlite {
         self.writer.write(move |db| key::add(db, &key, newest.as_ref())).await
     }
 
+    async fn remove_signing_key(&self, id: &KeyId, added_by: Timestamp) -> Result<bool> {
+        let id = id.clone();
+        self.writer.write(move |db| key::remove(db, &id, added_by)).await
+    }
+
     async fn purge_signing_keys(&self, superseded_before: Timestamp) -> Result<usize> {
         self.writer.write(move |db| key::purge(db, superseded_before)).await
     }

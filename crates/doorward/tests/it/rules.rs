@@ -10,9 +10,11 @@ use std::time::Duration;
 use doorward_core::action::{Action, Call, Given, Input, Inputs, Outcome, OutcomeKind};
 use doorward_core::auth::{Grant, Parts};
 use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
+use doorward_core::key::{KeyRemoval, LEAD};
 use doorward_core::password::PasswordPolicy;
 use doorward_core::presence::Presence;
 use doorward_core::realm::Realm;
+use doorward_core::revocations::FRESH_FOR;
 use doorward_core::secret::Secret;
 use doorward_core::session::Client;
 use doorward_core::status_list::StatusListPolicy;
@@ -90,6 +92,17 @@ impl World {
     }
 
     async fn run(&self, action: Action, presence: Presence) -> Result<Outcome> {
+        self.present(action, presence, Vec::new()).await
+    }
+
+    /// What somebody is answered who asks for the account of a token.
+    async fn check(&self, token: &Secret) -> OutcomeKind {
+        let presented = vec![token.clone()];
+        let outcome = self.present(Action::Profile, Presence::ALWAYS, presented).await;
+        outcome.unwrap().kind
+    }
+
+    async fn present(&self, action: Action, presence: Presence, presented: Vec<Secret>) -> Result<Outcome> {
         let mut inputs = Inputs::new(false);
         for (input, text) in [
             (Input::Email, "ann@example.com"),
@@ -102,7 +115,7 @@ impl World {
             grant: &self.grant,
             wants_token: action == Action::Login,
             reauthenticate: true,
-            presented: Presented(Vec::new()),
+            presented: Presented(presented),
             inputs,
             client: Client::default(),
             presence,
@@ -168,4 +181,38 @@ async fn places_in_status_lists_are_given_up_when_the_endings_cannot_be_read() {
         .execute_batch("ALTER TABLE away RENAME TO ended_sessions")
         .unwrap();
     assert_eq!(world.next_place().await, 1024);
+}
+
+/// A node that was stopped, or cut off from its database, may have missed that a key was removed. It asks for the keys
+/// before it believes a token of one, also where the session lives.
+#[tokio::test]
+async fn no_token_of_a_removed_key_is_accepted_later_than_the_bound() {
+    let world = World::new().await;
+    let token = world.run(Action::Login, Presence::ALWAYS).await.unwrap().carried.token;
+    let token = token.unwrap().access;
+    world.auth.catch_up().await.unwrap();
+    // Another process, whose clock goes on.
+    let operator = open(&world.folder).await;
+    let old = operator.store().signing_keys().await.unwrap().remove(0).id;
+    assert_eq!(operator.remove_key(&old).await.unwrap(), KeyRemoval::Signs);
+    operator.rotate_key().await.unwrap();
+    assert_eq!(operator.remove_key(&old).await.unwrap(), KeyRemoval::SignsFor(LEAD));
+    operator.clock().advance(LEAD);
+    assert_eq!(operator.remove_key(&old).await.unwrap(), KeyRemoval::Removed);
+    assert_eq!(operator.remove_key(&old).await.unwrap(), KeyRemoval::Unknown);
+
+    world.auth.clock().advance(FRESH_FOR);
+    assert_eq!(
+        world.check(&token).await,
+        OutcomeKind::Ok,
+        "within the bound it need not know"
+    );
+    world.auth.clock().advance(Duration::from_millis(1));
+    assert_eq!(world.check(&token).await, OutcomeKind::BadToken);
+    assert_eq!(
+        world.check(&token).await,
+        OutcomeKind::BadToken,
+        "nor does it believe what it remembers"
+    );
+    world.run(Action::Login, Presence::ALWAYS).await.unwrap();
 }

@@ -70,6 +70,15 @@ async fn every_change_that_others_remember_is_told() {
     other.told().await;
     assert!(one.add_signing_key(key("first"), None).await.unwrap());
     other.told().await;
+    let first = KeyId("first".to_owned());
+    assert!(one.add_signing_key(key("second"), Some(&first)).await.unwrap());
+    other.told().await;
+    assert!(one.remove_signing_key(&first, NOW).await.unwrap());
+    other.told().await;
+    let bob = register(&*one, &db.realm, "bob@example.com").await.id;
+    sign_in(&*one, bob).await;
+    assert_eq!(one.end_next_sessions(None, None, NOW, 10).await.unwrap().0.len(), 1);
+    other.told().await;
 }
 
 /// A command changes something and ends; it keeps no connection for what it has to say.

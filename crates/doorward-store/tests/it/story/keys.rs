@@ -67,6 +67,32 @@ async fn a_key_is_forgotten_a_while_after_it_was_succeeded() {
     assert_eq!(names(&*db).await, ["d", "c"]);
 }
 
+/// One that was added too lately is not known to sign everywhere.
+#[tokio::test]
+async fn a_key_is_removed_if_a_newer_one_was_there_in_time() {
+    let db = fresh().await;
+    let removed = async |name, at| db.remove_signing_key(&id(name), later(at)).await.unwrap();
+    assert!(db.add_signing_key(key("a", NOW), None).await.unwrap());
+    assert!(!removed("a", 100).await, "there is no other");
+    for (name, at, before) in [("b", 10, "a"), ("c", 20, "b")] {
+        assert!(
+            db.add_signing_key(key(name, later(at)), Some(&id(before)))
+                .await
+                .unwrap()
+        );
+    }
+    assert!(!removed("a", 9).await && !removed("b", 19).await && !removed("c", 100).await);
+    assert!(!removed("x", 100).await);
+    assert_eq!(names(&*db).await, ["c", "b", "a"]);
+    assert!(removed("b", 20).await, "also one in between");
+    assert!(!removed("b", 20).await, "once");
+    assert_eq!(names(&*db).await, ["c", "a"]);
+    assert!(removed("a", 20).await);
+    assert_eq!(names(&*db).await, ["c"]);
+    assert!(db.add_signing_key(key("d", later(30)), Some(&id("c"))).await.unwrap());
+    assert_eq!(names(&*db).await, ["d", "c"]);
+}
+
 #[tokio::test]
 async fn the_first_candidate_for_a_secret_is_the_secret() {
     let db = fresh().await;
