@@ -11,9 +11,11 @@ use serde_json::json;
 use crate::cluster::BOUND;
 use crate::feed::{CROWD, log_out, open_crowd, register};
 use crate::http::Request;
+use crate::introspection::introspect;
 use crate::postgres::Database;
 use crate::server::{Server, Setup};
 use crate::service::{Service, claims, sid};
+use crate::transcript::part;
 
 fn check(server: &Server, token: &str) -> u16 {
     Request::get("/v1/account").bearer(token).send(server.address).status
@@ -130,4 +132,72 @@ fn the_sessions_of_one_account_or_of_all_end_and_never_both() {
     let both = misused(&setup, &["user", "end-sessions", "ann@example.com", "--all"]);
     assert!(both.contains("both"), "{both}");
     assert!(!setup.database().exists());
+}
+
+/// What a command says that cannot be done.
+fn refused(setup: &Setup, arguments: &[&str]) -> String {
+    let output = setup.run(arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    error
+}
+
+fn kid(token: &str) -> String {
+    part(token, 0).unwrap()["kid"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_removed_key_verifies_nowhere_a_second_later_and_its_sessions_go_on() {
+    let database = Database::new();
+    let nodes = [database.setup().start(), database.setup().start()];
+    let setup = nodes[0].setup();
+    let shop = Service::add(setup);
+    register(&nodes[0], "ann@example.com");
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-phrase-1"});
+    let opened = Request::post("/v1/sessions", &body).send(nodes[1].address);
+    let (token, refresh) = (opened.member("access_token"), opened.member("refresh_token"));
+    let old = kid(&token);
+
+    let signs = refused(setup, &["key", "remove", &old]);
+    let hint = format!("hint: make another one with `doorward key rotate`, then `doorward key remove {old}`");
+    assert!(
+        signs.contains("is the key that signs") && signs.contains(&hint),
+        "{signs}"
+    );
+    for unknown in ["none", "-none"] {
+        let said = refused(setup, &["key", "remove", unknown]);
+        assert!(said.contains(&format!("there is no key `{unknown}`")), "{said}");
+        assert!(
+            said.contains("hint: name its id, as `doorward key list` shows it"),
+            "{said}"
+        );
+    }
+    assert_eq!(check(&nodes[0], &token), 200);
+
+    setup.succeed(&["key", "rotate"]);
+    // It waits until the new one signs.
+    let output = setup.run(&["key", "remove", &old]);
+    let done = Instant::now();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{log}");
+    assert!(
+        log.contains("key_removed") && log.contains(&format!("key={old}")),
+        "{log}"
+    );
+    for node in &nodes {
+        until_refused(node, &token, done);
+        let jwks = Request::get("/.well-known/jwks.json").send(node.address).text();
+        assert!(!jwks.contains(&old), "{jwks}");
+        assert_eq!(introspect(node, &shop, &token), json!({"active": false}));
+    }
+    let list = setup.succeed(&["key", "list"]);
+    assert!(list.lines().count() == 2 && !list.contains(&old), "{list}");
+
+    let renewed =
+        Request::post("/v1/sessions/current/refresh", &json!({"refresh_token": refresh})).send(nodes[0].address);
+    let renewed = renewed.member("access_token");
+    assert_ne!(kid(&renewed), old);
+    for node in &nodes {
+        assert_eq!(check(node, &renewed), 200);
+    }
 }
