@@ -7,12 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use serde_json::json;
 
+use crate::feed::{log_out, register};
 use crate::http::Request;
 use crate::postgres::Database;
 use crate::server::Server;
+use crate::theft::{check, until_refused};
 use crate::transcript::ROOT;
 
 /// How many have been answered when the backup begins, and how many more come before the server is stopped.
@@ -114,4 +117,51 @@ fn a_backup_of_postgresql_is_made_while_people_register_and_restored() {
         assert_eq!(login(&server, number), 200, "{number} of {before}");
     }
     assert_eq!(login(&server, 1_000_000), 404);
+}
+
+/// The commands of a section as a person types them, in the folder of the database.
+fn operate(server: &Server, section: &str) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_doorward")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let [block] = commands(section).try_into().unwrap();
+    run(&block, server.setup().folder().path(), &[("PATH", &path)]);
+}
+
+/// What a restored database accepts is told truly, and what ends it.
+#[test]
+fn a_restored_database_takes_log_outs_back_until_everybody_is_logged_out() {
+    let server = crate::server::Setup::new().start();
+    let [backup, restore] = commands("A backup of SQLite").try_into().unwrap();
+    let [before, forgotten] = ["ann@example.com", "bob@example.com"].map(|email| register(&server, email));
+    let folder = server.setup().folder().path().to_owned();
+    run(&backup, &folder, &[]);
+    log_out(&server, &before);
+    log_out(&server, &forgotten);
+    let body = json!({"email": "ann@example.com", "password": "ann-pass-phrase-1"});
+    let open = |server: &Server| {
+        let opened = Request::post("/v1/sessions", &body).send(server.address);
+        opened.member("access_token")
+    };
+    let after = open(&server);
+    log_out(&server, &after);
+    let setup = server.killed();
+    run(&restore, &folder, &[]);
+    let server = setup.start();
+    for token in [&before, &forgotten, &after] {
+        assert_eq!(check(&server, token), 200, "nobody knows that it has ended");
+    }
+    operate(&server, "What a restored database has forgotten");
+    let done = Instant::now();
+    for token in [&before, &forgotten] {
+        until_refused(&server, token, done);
+    }
+    assert_eq!(check(&server, &after), 200, "of a session that is in no database");
+
+    let renewed = open(&server);
+    operate(&server, "When a key or a backup was stolen");
+    let done = Instant::now();
+    for token in [&after, &renewed] {
+        until_refused(&server, token, done);
+    }
+    assert_eq!(check(&server, &open(&server)), 200);
 }

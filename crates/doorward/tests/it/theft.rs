@@ -17,12 +17,12 @@ use crate::server::{Server, Setup};
 use crate::service::{Service, claims, sid};
 use crate::transcript::part;
 
-fn check(server: &Server, token: &str) -> u16 {
+pub(crate) fn check(server: &Server, token: &str) -> u16 {
     Request::get("/v1/account").bearer(token).send(server.address).status
 }
 
 /// Asks until the token is refused: no check that began later than the bound after the command accepts it.
-fn until_refused(server: &Server, token: &str, done: Instant) {
+pub(crate) fn until_refused(server: &Server, token: &str, done: Instant) {
     loop {
         let late = done.elapsed();
         match check(server, token) {
