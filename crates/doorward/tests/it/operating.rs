@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::feed::{log_out, register};
 use crate::http::Request;
 use crate::postgres::Database;
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 use crate::theft::{check, until_refused};
 use crate::transcript::ROOT;
 
@@ -55,16 +55,21 @@ fn login(server: &Server, number: usize) -> u16 {
     Request::post("/auth/auth/login", &body).send(server.address).status
 }
 
+/// Ends the registering when it is dropped: also when the backup fails, or people would register for ever.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Makes a backup while people register, and answers how many had been answered when it began.
 fn back_up(server: &Server, commands: &str, variables: &[(&str, &str)]) -> usize {
     let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let wait_for = |count: usize| {
-        while answered.load(Ordering::SeqCst) < count {
-            std::thread::yield_now();
-        }
-    };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let end = Over(&over);
+        let people = scope.spawn(|| {
             for number in 0.. {
                 let body = json!({"email": email(number), "password": "ann-pass-1"});
                 let answer = Request::post("/auth/auth/register", &body).send(server.address);
@@ -75,11 +80,17 @@ fn back_up(server: &Server, commands: &str, variables: &[(&str, &str)]) -> usize
                 }
             }
         });
+        let wait_for = |count: usize| {
+            wait_until(&format!("{count} people are registered"), || {
+                assert!(!people.is_finished(), "registering has failed");
+                answered.load(Ordering::SeqCst) >= count
+            });
+        };
         wait_for(ENOUGH);
         let before = answered.load(Ordering::SeqCst);
         run(commands, server.setup().folder().path(), variables);
         wait_for(before + ENOUGH);
-        over.store(true, Ordering::SeqCst);
+        drop(end);
         before
     })
 }
@@ -88,6 +99,8 @@ fn back_up(server: &Server, commands: &str, variables: &[(&str, &str)]) -> usize
 fn a_backup_of_sqlite_is_made_while_people_register_and_restored() {
     let server = crate::server::Setup::new().start();
     let [backup, restore] = commands("A backup of SQLite").try_into().unwrap();
+    // As on the night before.
+    run(&backup, server.setup().folder().path(), &[]);
     let before = back_up(&server, &backup, &[]);
     let setup = server.killed();
     let folder = setup.folder().path().to_owned();

@@ -10,13 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::http::Request;
 
-/// How long a start may take before a test calls it failed. Never reached when all is well.
+/// How long a start, or what a test waits for, may take before it counts as failed. Never reached when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the first line of the start-up text begins with.
 const LISTENS: &str = "doorward listens on http://";
@@ -272,6 +272,15 @@ impl Server {
     pub(crate) fn wait(mut self) -> (bool, Setup) {
         let status = self.process.child.wait().expect("the server can be waited for");
         (status.success(), self.setup)
+    }
+}
+
+/// Waits until something is so. It asks in the thread of the test, so that what it asks may fail the test, too.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::yield_now();
     }
 }
 
