@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Answer, Line, Request, at_once};
 use crate::postgres::Database;
-use crate::server::Server;
+use crate::server::{Server, wait_until};
 
 pub(crate) mod distribution;
 mod example;
@@ -236,15 +236,15 @@ fn a_rotated_key_logs_nobody_out_anywhere() {
     let before = cluster.login(0, "ann");
     cluster.operate(1, &["key", "rotate"]);
     let mut signs_anew = [false; NODES];
-    // Until every node signs with the new key; when one never does, the test runner loses patience.
-    while signs_anew.contains(&false) {
+    wait_until("every node signs with the new key", || {
         for (node, signs_anew) in signs_anew.iter_mut().enumerate() {
             let token = cluster.login(node, "ann");
             *signs_anew = key(&token) != key(&before);
             accepted(&mut lines, &token);
             accepted(&mut lines, &before);
         }
-    }
+        !signs_anew.contains(&false)
+    });
 }
 
 /// A node that was stopped for longer than the bound has missed what happened, and must not answer by what it
@@ -259,10 +259,11 @@ fn a_node_that_was_paused_asks_before_it_trusts_its_memory() {
     let paused = Instant::now();
     cluster.operate(1, &["key", "rotate"]);
     assert_eq!(cluster.send(1, &logout(&token)).status, 204);
-    let mut new = cluster.login(1, "ann");
-    while key(&new) == key(&token) || paused.elapsed() <= BOUND {
+    let mut new = token.clone();
+    wait_until("the new key signs, and the bound is over", || {
         new = cluster.login(1, "ann");
-    }
+        key(&new) != key(&token) && paused.elapsed() > BOUND
+    });
     // Asked while it is still paused, so that no catching up comes before them.
     let answers = at_once(3, |asks| {
         let mut line = Line::open(cluster.nodes[0].address, PATIENCE).unwrap();

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::http::{Answer, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 
 const EMAIL: &str = "ann@example.com";
 
@@ -82,18 +82,19 @@ fn a_hash_that_is_behind_is_not_renewed_while_others_wait() {
     let waited = || server.counted("doorward_hash_wait_seconds_count");
     std::thread::scope(|scope| {
         let first = scope.spawn(come("bob"));
-        while waited() == 0 {}
+        wait_until("the first is being hashed", || waited() > 0);
         let login = scope.spawn(|| call(&server, "/auth-cookie/auth/login", "ann-pass-1"));
-        let is_at_work = || assert!(!first.is_finished(), "the first hash took no time");
-        while server.counted("doorward_hash_queue") < 1 {
-            is_at_work();
-        }
+        let wait_for = |count: u64| {
+            wait_until(&format!("{count} wait for the first"), || {
+                assert!(!first.is_finished(), "the first hash took no time");
+                server.counted("doorward_hash_queue") >= count
+            });
+        };
+        wait_for(1);
         // Two of them are taken at once.
-        for (name, wait) in [("cat", 2), ("dan", 3), ("eve", 4), ("fay", 5)] {
+        for (name, count) in [("cat", 2), ("dan", 3), ("eve", 4), ("fay", 5)] {
             scope.spawn(come(name));
-            while server.counted("doorward_hash_queue") < wait {
-                is_at_work();
-            }
+            wait_for(count);
         }
         assert_eq!(login.join().unwrap().status, 200);
     });
@@ -131,7 +132,9 @@ fn a_hash_that_is_renewed_meanwhile_does_not_make_the_password_wrong() {
     let changed = std::thread::scope(|scope| {
         // Verified, estimated, and being hashed.
         let change = scope.spawn(|| change(password, "another pass phrase of ann"));
-        while server.counted("doorward_hash_wait_seconds_count") < 3 {}
+        wait_until("all three hashes have begun", || {
+            server.counted("doorward_hash_wait_seconds_count") >= 3
+        });
         let of_bob = "UPDATE accounts SET password_hash = \
              (SELECT password_hash FROM accounts WHERE email = 'bob@example.com') WHERE email = $1";
         let database = Connection::open(server.setup().database()).unwrap();

@@ -9,7 +9,7 @@ use doorward_http::contract::builtin;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Line, Request, at_once, connect, exchange};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 
 /// How often somebody comes back who was turned away. Once does, but on a machine that others keep busy.
 const MAX_TRIES: usize = 10_000;
@@ -166,9 +166,14 @@ fn the_log_says_once_that_every_place_for_a_connection_is_taken() {
     let mut lines: VecDeque<Line> = (1..PLACES).map(|_| open()).collect();
     assert_eq!(server.counted("doorward_connections_max"), PLACES as u64);
     // With the one that asks.
-    while server.counted("doorward_connections") != PLACES as u64 {}
+    let wait_for = |count: usize| {
+        wait_until(&format!("{count} connections are open"), || {
+            server.counted("doorward_connections") == count as u64
+        });
+    };
+    wait_for(PLACES);
     lines.push_back(open());
-    while told(none) == 0 {}
+    wait_until(none, || told(none) > 0);
     // Whoever goes makes room for the next one, and nobody is told each time.
     for _ in 0..PLACES {
         lines.pop_front();
@@ -176,8 +181,8 @@ fn the_log_says_once_that_every_place_for_a_connection_is_taken() {
     }
     assert_eq!((told(none), told(again)), (1, 0));
     drop(lines);
-    while told(again) == 0 {}
-    while server.counted("doorward_connections") != 1 {}
+    wait_until(again, || told(again) > 0);
+    wait_for(1);
     assert_eq!((told(none), told(again)), (1, 1));
 }
 
@@ -212,7 +217,7 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
     let before = waited();
     let answer = std::thread::scope(|scope| {
         let first = scope.spawn(|| login.send(server.address));
-        while waited() == before {}
+        wait_until("the first login is being hashed", || waited() > before);
         let impatient: Vec<_> = (0..5)
             .map(|_| {
                 let mut connection = connect(server.address).unwrap();
@@ -220,14 +225,15 @@ fn a_login_whose_client_hung_up_in_the_line_costs_no_hash_and_opens_no_session()
                 connection
             })
             .collect();
-        let is_at_work = || assert!(!first.is_finished(), "the first hash took no time");
-        while server.counted("doorward_hash_queue") < 5 {
-            is_at_work();
-        }
+        let wait_meanwhile = |what: &str, is_so: &dyn Fn() -> bool| {
+            wait_until(what, || {
+                assert!(!first.is_finished(), "the first hash took no time");
+                is_so()
+            });
+        };
+        wait_meanwhile("all stand in the line", &|| server.counted("doorward_hash_queue") >= 5);
         drop(impatient);
-        while sockets(&server) > calm + 1 {
-            is_at_work();
-        }
+        wait_meanwhile("their sockets are closed", &|| sockets(&server) <= calm + 1);
         first.join().unwrap()
     });
     assert_eq!(answer.status, 201, "{answer}");
@@ -277,7 +283,7 @@ fn what_came_with_a_password_does_not_wait_with_it() {
             .unwrap();
         connections.push(connection);
         // One after the other: the body of those before has been read. Two may be in no line, but in their thread.
-        while came() + 2 < number {}
+        wait_until("those before have been read", || came() + 2 >= number);
         if number == 4 {
             at_first = memory_kib(&server, "RssAnon");
         }

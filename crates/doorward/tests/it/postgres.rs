@@ -7,7 +7,7 @@ use doorward_core::{Timestamp, random};
 use serde_json::json;
 
 use crate::http::Request;
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 use crate::transcript;
 
 mod moving;
@@ -118,8 +118,7 @@ fn a_node_without_its_database_refuses_and_comes_back() {
     }
     assert_eq!(Request::get("/healthz").send(node.address).status, 200);
     server.control("start");
-    // By itself, and soon; when it never does, the test runner loses patience.
-    while profile(&node, &token) != 200 {}
+    wait_until("the node comes back by itself", || profile(&node, &token) == 200);
 }
 
 #[test]

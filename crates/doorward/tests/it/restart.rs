@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use crate::http::{self, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 
 /// How many clients write while the server is killed.
 const CLIENTS: usize = 4;
@@ -121,9 +121,13 @@ fn no_acknowledged_write_is_lost_when_the_server_is_killed() {
     };
     let (journals, server) = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || write(client))).collect();
-        while acknowledged.load(Ordering::SeqCst) < ENOUGH {
-            std::thread::yield_now();
-        }
+        wait_until("enough are acknowledged", || {
+            assert!(
+                !clients.iter().all(std::thread::ScopedJoinHandle::is_finished),
+                "nobody writes any more"
+            );
+            acknowledged.load(Ordering::SeqCst) >= ENOUGH
+        });
         let server = server.kill_and_restart();
         let journals: Vec<Journal> = clients.into_iter().map(|client| client.join().unwrap()).collect();
         (journals, server)

@@ -6,7 +6,7 @@ use doorward_core::status_list::encoded;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 use crate::transcript::ROOT;
 
 mod inflate;
@@ -115,8 +115,8 @@ fn a_bit_is_set_after_the_logout_and_no_other() {
     assert_ne!(reference(&ann), reference(&bob));
     assert_eq!((status(&server, &ann), status(&server, &bob)), (0, 0));
     logout(&server, &ann);
-    // Within the second for which a list is remembered.
-    while status(&server, &ann) == 0 {}
+    // A list is remembered for a second.
+    wait_until("the bit of ann is set", || status(&server, &ann) != 0);
     assert_eq!(status(&server, &bob), 0);
     // Not given to anybody else, and not forgotten, after a start without a stop.
     let server = server.kill_and_restart();
@@ -124,7 +124,7 @@ fn a_bit_is_set_after_the_logout_and_no_other() {
     let cid = register(&server, "cid@example.com");
     assert!(reference(&cid) != reference(&ann) && reference(&cid) != reference(&bob));
     server.setup().succeed(&["user", "disable", "bob@example.com"]);
-    while status(&server, &bob) == 0 {}
+    wait_until("the bit of bob is set", || status(&server, &bob) != 0);
     assert_eq!(status(&server, &cid), 0);
 }
 
@@ -210,7 +210,7 @@ fn tokens_are_as_they_were_unless_it_is_on() {
     let off = on.killed().setting("status_list", "false").start();
     assert!(claims(&register(&off, "bob@example.com")).get("status").is_none());
     logout(&off, &ann);
-    while status(&off, &ann) == 0 {}
+    wait_until("the bit of ann is set", || status(&off, &ann) != 0);
 }
 
 #[test]

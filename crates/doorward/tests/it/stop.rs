@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http::{self, Request};
-use crate::server::{Server, Setup};
+use crate::http::{self, Line, Request};
+use crate::server::{Server, Setup, wait_until};
+
+/// How long somebody waits for bytes. Never reached when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends the head of a registration and waits until the server has begun to read its body.
 fn in_flight(server: &Server, body: &str) -> TcpStream {
@@ -29,8 +33,10 @@ fn a_request_in_flight_is_answered_and_its_write_is_kept() {
     let body = json!({"email": "ann@example.com", "password": "ann-pass-1"}).to_string();
     let mut connection = in_flight(&server, &body);
     server.ask_to_stop();
-    // It accepts nobody any more: from here on it is stopping.
-    while http::connect(server.address).is_ok() {}
+    // Its own word for it, because the port may be somebody else's by then.
+    wait_until("it accepts nobody any more", || {
+        server.log().contains("stopping; requests in flight are answered first")
+    });
     connection.write_all(body.as_bytes()).unwrap();
     let answer = http::read_answer(&mut connection, false).unwrap();
     assert_eq!(answer.status, 201, "{answer}");
@@ -80,16 +86,6 @@ fn who_takes_longer_than_the_limit_is_cut() {
     );
 }
 
-/// Whether a server closes a connection that its client would keep: it does so only once it is stopping.
-fn is_stopping(server: &Server) -> bool {
-    let Ok(mut connection) = http::connect(server.address) else {
-        return true;
-    };
-    let asked = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let answer = asked.and_then(|()| http::read_answer(&mut connection, false));
-    answer.map_or(true, |answer| answer.header("connection") == Some("close"))
-}
-
 #[test]
 fn a_second_signal_right_after_the_first_one_waits_for_nobody() {
     let server = Setup::new()
@@ -97,8 +93,13 @@ fn a_second_signal_right_after_the_first_one_waits_for_nobody() {
         .setting("stop_timeout", "1h")
         .start();
     let _stalled = in_flight(&server, "{}");
+    // A connection from before, because the port may be somebody else's once the server has closed it.
+    let mut line = Line::open(server.address, PATIENCE).unwrap();
     server.signal("INT");
-    while !is_stopping(&server) {}
+    wait_until("it closes a connection that its client would keep", || {
+        let answer = line.ask(&Request::get("/healthz"));
+        answer.map_or(true, |answer| answer.header("connection") == Some("close"))
+    });
     server.signal("INT");
     let (success, _) = server.wait();
     assert!(!success, "a request was in flight");

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::server;
 use crate::feed::register;
 use crate::http::Request;
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 use crate::service::{Service, claims, sid};
 
 /// Runs a shell command in the folder of the server.
@@ -80,8 +80,9 @@ fn a_node_finds_out_that_the_database_went_back_in_time() {
         "the numbers are the same"
     );
     node.signal("CONT");
-    // Until it speaks for the database again.
-    while shop.page(node.address, "").status != 200 {}
+    wait_until("it speaks for the database again", || {
+        shop.page(node.address, "").status == 200
+    });
     for _ in 0..2 {
         let answers = [0, 1, 2, 3, 4, 5].map(|n| check(&node, &tokens[n]));
         assert_eq!(
@@ -154,10 +155,11 @@ fn no_place_in_a_status_list_is_given_out_again_after_the_database_went_back_in_
     postgres.control("start");
     let other = start();
     assert_eq!(place_of_new(&other, "bob@example.com"), 0);
-    // Until it has found out and speaks for the database again.
     let mut events = shop.follow(node.address, None);
     events.wait_for("fresh");
-    while shop.page(node.address, "").status != 200 {}
+    wait_until("it has found out and speaks for the database again", || {
+        shop.page(node.address, "").status == 200
+    });
     let place = place_of_new(&node, "cat@example.com");
     assert!(place >= 1024, "{place} is of the block that the other one has");
 }

@@ -1,18 +1,13 @@
 //! Services that follow the feed, or ask, on several nodes and without a database.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use super::{Database, server};
 use crate::feed::{log_out, register};
 use crate::http::Request;
 use crate::introspection::{introspect, revoke};
-use crate::server::Setup;
+use crate::server::{Setup, wait_until};
 use crate::service::{Service, claims, sid};
-
-/// How long a test waits before it calls something dead.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_ends_on_one_node_is_told_on_another() {
@@ -65,21 +60,21 @@ fn without_the_database_nothing_is_claimed() {
     );
     assert!(refused.header("retry-after").is_some(), "{refused}");
     // For a second the node still knows the client, and that the session lived.
-    let page = loop {
-        let page = shop.page(node.address, "");
-        if page.status != 200 {
-            break page;
-        }
-    };
+    let mut page = shop.page(node.address, "");
+    wait_until("no page is answered any more", || {
+        page = shop.page(node.address, "");
+        page.status != 200
+    });
     assert_eq!((page.status, page.header("retry-after")), (503, Some("1")), "{page}");
-    let deadline = Instant::now() + PATIENCE;
-    let keys = loop {
-        let keys = Request::get("/.well-known/jwks.json").send(node.address);
-        if keys.status != 200 {
-            break keys;
-        }
-        assert!(Instant::now() < deadline, "there may be a key that it does not know");
-    };
+    let ask = || Request::get("/.well-known/jwks.json").send(node.address);
+    let mut keys = ask();
+    wait_until(
+        "no keys are told any more: there may be one that it does not know",
+        || {
+            keys = ask();
+            keys.status != 200
+        },
+    );
     assert_eq!((keys.status, keys.header("retry-after")), (503, Some("1")), "{keys}");
     let id = keys.header("x-request-id").unwrap_or_else(|| panic!("{keys}"));
     let refused = format!("id=\"{id}\" method=GET path=\"/.well-known/jwks.json\" status=503");
@@ -99,7 +94,9 @@ fn without_the_database_nothing_is_claimed() {
         "the stream was silent for as long as the database was away"
     );
     // The stream goes on where it was.
-    while revoke(&node, &shop, &ann).status != 200 {}
+    wait_until("a token can be revoked again", || {
+        revoke(&node, &shop, &ann).status == 200
+    });
     assert_eq!(events.ended(1)[0].0, sid(&claims(&ann)));
     assert_eq!(introspect(&node, &shop, &ann), json!({"active": false}));
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::SIGN_IN;
 use crate::http::{Answer, Request};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, wait_until};
 
 /// Every header of an answer.
 const HEADERS: [&str; 6] = [
@@ -108,10 +108,7 @@ fn what_ended_is_refused() {
     let token = register(&server, "bob");
     server.setup().succeed(&["user", "disable", "bob"]);
     let ask = Request::get("/v1/verify").bearer(&token);
-    // The server learns of it within a second, and says so by itself.
-    while ask.send(server.address).status == 200 {
-        std::thread::yield_now();
-    }
+    wait_until("the server has learnt of it", || ask.send(server.address).status != 200);
     assert_eq!(ask.send(server.address).status, 401);
 }
 
