@@ -52,6 +52,7 @@ mod check;
 mod fill;
 mod matching;
 pub(crate) mod parse;
+mod secrets;
 
 pub(crate) use check::part;
 use parse::{Step, What};

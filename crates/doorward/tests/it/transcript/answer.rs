@@ -9,13 +9,12 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::parse::{Exchange, Expected};
+use super::secrets::{passwords, tokens, values};
 use super::{Captured, Run, fill, matching};
 use crate::http::{self, Answer};
 
 /// The media type that JSON has unless the transcript says otherwise.
 const JSON: &str = "application/json; charset=utf-8";
-/// Shorter passwords occur by chance, in a log and in an answer.
-const MIN_SECRET: usize = 6;
 
 /// Runs one exchange and answers what is wrong with it.
 pub(super) fn exchange(run: &mut Run, exchange: &Exchange) -> Vec<String> {
@@ -106,7 +105,7 @@ fn request(exchange: &Exchange, to: SocketAddr, captured: &Captured) -> Result<W
     }
     bytes.extend_from_slice(b"\r\n");
     let body = body.unwrap_or_default();
-    let passwords = passwords(&body);
+    let passwords = passwords(&exchange.headers, &body);
     let values = values(&body);
     if is_chunked {
         chunks(&body, &mut bytes).map_err(|error| error.to_string())?;
@@ -131,57 +130,6 @@ fn chunks(body: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     }
     out.extend_from_slice(b"0\r\n\r\n");
     Ok(())
-}
-
-/// The values of members and form fields with `password` in their name.
-fn passwords(body: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    match serde_json::from_slice::<Value>(body) {
-        Ok(json) => named(&json, "password", &mut found),
-        Err(_) => {
-            let text = String::from_utf8_lossy(body);
-            let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-            found.extend(
-                pairs
-                    .filter(|(name, _)| name.contains("password"))
-                    .map(|(_, value)| value.to_owned()),
-            );
-        }
-    }
-    found.retain(|password| password.len() >= MIN_SECRET);
-    found
-}
-
-/// Every text of the body that is long enough not to occur by chance.
-fn values(body: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    if let Ok(json) = serde_json::from_slice::<Value>(body) {
-        named(&json, "", &mut found);
-    }
-    found.retain(|value| value.len() >= MIN_SECRET);
-    found
-}
-
-/// The values of members with `token` in their name.
-fn tokens(json: &Value, found: &mut Vec<String>) {
-    let mut tokens = Vec::new();
-    named(json, "token", &mut tokens);
-    found.extend(tokens.into_iter().filter(|token| token.len() > 40));
-}
-
-fn named(json: &Value, part: &str, found: &mut Vec<String>) {
-    match json {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value {
-                    Value::String(text) if name.contains(part) => found.push(text.clone()),
-                    value => named(value, part, found),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| named(item, part, found)),
-        _ => {}
-    }
 }
 
 fn compare(expected: &Expected, answer: &Answer, captured: &mut Captured) -> Vec<String> {
@@ -353,22 +301,5 @@ mod tests {
             faults(|_, answer| answer.headers.push(("location".into(), "/".into()))),
             1
         );
-    }
-
-    #[test]
-    fn passwords_and_tokens_are_found() {
-        assert_eq!(
-            passwords(br#"{"user": {"password": "in-json"}, "new_password": "second"}"#),
-            ["in-json", "second"]
-        );
-        assert_eq!(passwords(b"email=a&password=in-form&x=1"), ["in-form"]);
-        assert!(passwords(br#"{"password": "short"}"#).is_empty());
-        let mut found = Vec::new();
-        let token = "x".repeat(41);
-        tokens(
-            &serde_json::json!({"user": {"token": token}, "token_type": "Bearer"}),
-            &mut found,
-        );
-        assert_eq!(found, [token]);
     }
 }
