@@ -11,6 +11,7 @@ use doorward_http::contract::builtin;
 use crate::transcript::ROOT;
 
 mod coverage;
+mod links;
 
 /// The most lines of a file. One that grows past it becomes a folder of the same name.
 const MAX_LINES: usize = 400;
@@ -301,34 +302,6 @@ fn every_contract_file_is_built_in() {
         files += 1;
     }
     assert_eq!(builtin::ALL.len(), files);
-}
-
-#[test]
-fn what_the_documents_name_is_there() {
-    let tree: Vec<String> = tree().into_iter().map(|source| source.path).collect();
-    let folders = ["crates/", "docs/", "examples/", ".ci/", ".github/"];
-    let mut missing = Vec::new();
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
-        let text = fs::read_to_string(format!("{ROOT}/{document}")).unwrap();
-        for named in text.split(['`', '(', ')', ' ', '\n', ',', '│']) {
-            let is_path = folders.iter().any(|folder| named.starts_with(folder));
-            let is_file = named.ends_with(".rs") && !named.contains('/');
-            let is_pattern = named.contains(['*', '{', '<', '…']) || named.contains("NAME");
-            if is_pattern || !(is_path || is_file) {
-                continue;
-            }
-            let wanted = named.trim_end_matches(['/', '.', ':', ';']);
-            let is_there = if is_file {
-                tree.iter().any(|path| path.ends_with(&format!("/{wanted}")))
-            } else {
-                Path::new(ROOT).join(wanted).exists()
-            };
-            if !is_there {
-                missing.push(format!("{document}: {named}"));
-            }
-        }
-    }
-    none(&missing, "named and not there");
 }
 
 #[test]
