@@ -69,7 +69,10 @@ mod tests {
         let (silent, _listener, _taken) = silent().await;
         let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = good.local_addr().unwrap();
-        let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Bound and never listening: it refuses, and is nobody else's meanwhile.
+        let deaf = TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let refused = deaf.local_addr().unwrap();
         let stream = timeout(PATIENCE, first([refused, silent, silent, good].into_iter())).await;
         assert_eq!(stream.expect("in time").unwrap().peer_addr().unwrap(), good);
         assert!(first([refused, refused].into_iter()).await.is_err());

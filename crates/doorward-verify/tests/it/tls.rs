@@ -2,6 +2,7 @@
 //!
 //! The surprise: a certificate for another name is as bad as one of a stranger; both leave the verifier stale.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,9 +17,27 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::stranger::{FRESH, HELLO, PATIENCE, Stays, Stranger, stream};
 
+/// A folder that is removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("certificates-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A test that failed has said why; a folder that is left over is no second reason.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
 /// A new certificate for a name, and its key: `NAME.crt` and `NAME.key`.
-fn certificate(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.crt", std::process::id()));
+fn certificate(folder: &Folder, name: &str) -> PathBuf {
+    let path = folder.0.join(format!("{name}.crt"));
     let made = Command::new("openssl")
         .args([
             "req",
@@ -85,7 +104,11 @@ async fn wrap(certificate: &Path, server: SocketAddr) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_right_server_is_asked() {
     let server = Stranger::with_feed(stream(&[HELLO, FRESH]), Stays::Open);
-    let (ours, other) = (certificate("localhost"), certificate("other.example.com"));
+    let folder = Folder::new();
+    let (ours, other) = (
+        certificate(&folder, "localhost"),
+        certificate(&folder, "other.example.com"),
+    );
     let port = wrap(&ours, server.address).await.port();
     let settings = |url: String, roots: &Path| Settings::new(url, "id", "secret").root_certificates(roots);
 
