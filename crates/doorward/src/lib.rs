@@ -62,7 +62,8 @@ mod embed;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::ops::Deref;
+    use std::path::{Path, PathBuf};
 
     use axum::body::{Body, to_bytes};
     use axum::http::{Request, StatusCode};
@@ -74,10 +75,35 @@ mod tests {
     use super::*;
     use crate::config::Placement;
 
+    /// A folder that is removed when dropped, also when its test fails.
+    pub(crate) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("doorward-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+    }
+
+    impl Deref for Folder {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // A test that failed has said why; a folder that is left over is no second reason.
+            drop(std::fs::remove_dir_all(&self.0));
+        }
+    }
+
     /// A configuration with cheap hashes, and the folder of its database.
-    pub(crate) fn small(name: &str) -> (PathBuf, Config) {
-        let folder = std::env::temp_dir().join(format!("doorward-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+    pub(crate) fn small(name: &str) -> (Folder, Config) {
+        let folder = Folder::new(name);
         let config = Config {
             hash_memory_kib: 8,
             hash_passes: 1,
@@ -89,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn paths_resolve_inside_another_application() {
-        let (folder, config) = small("embed");
+        let (_folder, config) = small("embed");
         let app = embed::app(config).await.unwrap();
         let (name, _) = builtin::ALL[0];
         for (path, status, says) in [
@@ -107,13 +133,11 @@ mod tests {
             let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
             assert!(String::from_utf8_lossy(&body).contains(says), "{path}: {body:?}");
         }
-        drop(app);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[tokio::test]
     async fn a_document_is_made_once() {
-        let (folder, config) = small("documents");
+        let (_folder, config) = small("documents");
         let app = router(config).await.unwrap();
         for path in ["/docs", "/openapi.json", "/users/openapi.json"] {
             let ask = async || {
@@ -125,13 +149,11 @@ mod tests {
             assert!(!first.is_empty(), "{path}");
             assert_eq!(first.as_ptr(), second.as_ptr(), "{path}");
         }
-        drop(app);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[tokio::test]
     async fn a_prefix_that_no_request_can_have_is_refused() {
-        let (folder, config) = small("prefix");
+        let (_folder, config) = small("prefix");
         let (name, _) = builtin::ALL[0];
         for (prefix, is_one) in [
             ("/:shop", false),
@@ -162,12 +184,11 @@ mod tests {
                 }
             }
         }
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[tokio::test]
     async fn only_what_takes_a_password_runs_on_the_password_runtime() {
-        let (folder, config) = small("passwords");
+        let (_folder, config) = small("passwords");
         let mounts = mounts::mounts(&config.contracts).unwrap();
         let policy = assembly::policy(&config, mounts::key_overlap(&mounts)).unwrap();
         let hasher = assembly::hasher(&config).unwrap();
@@ -197,7 +218,5 @@ mod tests {
             let request = request.body(Body::from(body)).unwrap();
             assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status, "{path}");
         }
-        drop(app);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn a_fault_of_a_file_is_told_as_it_stands_in_the_file() {
-        let path = std::env::temp_dir().join(format!("doorward-fault-{}.toml", std::process::id()));
+        let folder = crate::tests::Folder::new("fault");
+        let path = folder.join("contract.toml");
         std::fs::write(&path, "[contract]\nname = 5\n").unwrap();
         let said = served(&[&path.display().to_string()]).unwrap_err().to_string();
-        std::fs::remove_file(&path).unwrap();
         assert!(said.starts_with("error: ") && said.contains("2 | name = 5"), "{said}");
         assert_eq!(
             said.matches("error: ").count() + said.matches("hint: ").count(),

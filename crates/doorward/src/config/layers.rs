@@ -331,7 +331,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_from_its_file_and_never_shown() {
-        let path = std::env::temp_dir().join(format!("doorward-secret-{}", std::process::id()));
+        let folder = crate::tests::Folder::new("secret");
+        let path = folder.join("secret");
         std::fs::write(&path, format!("{}\n", "s".repeat(32))).unwrap();
         let file = format!("jwt_secret_file = '{}'", path.display());
         let layered = layers(&file, &[], Flags::default()).unwrap();
@@ -352,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_database_with_a_password_is_read_from_its_file_and_shown_without() {
-        let path = std::env::temp_dir().join(format!("doorward-database-{}", std::process::id()));
+        let folder = crate::tests::Folder::new("database");
+        let path = folder.join("database");
         std::fs::write(&path, "postgres://ann:hunter2@localhost/door\n").unwrap();
         let variable = [("DOORWARD_DATABASE_FILE", path.to_str().unwrap())];
         let layered = layers("", &variable, Flags::default()).unwrap();
@@ -360,7 +362,6 @@ mod tests {
             layered.config.database.to_string(),
             "postgres://ann@localhost:5432/door"
         );
-        std::fs::remove_file(&path).unwrap();
 
         for wrong in [
             "postgre://ann:hunter2@localhost/door",

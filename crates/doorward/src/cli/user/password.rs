@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_password_file_is_one_line() {
-        let path = std::env::temp_dir().join(format!("doorward-password-{}", std::process::id()));
+        let folder = crate::tests::Folder::new("password");
+        let path = folder.join("password");
         for (text, password) in [
             ("pass word\n", Some("pass word")),
             ("p\r\n", Some("p")),
