@@ -1,8 +1,6 @@
 //! The feed of ended sessions to a service that does not read it. The surprise: both systems keep little for the
 //! connection, so that few endings are more than they take.
 
-use std::path::PathBuf;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use doorward_core::Auth;
@@ -11,6 +9,7 @@ use doorward_store::Schema;
 use tokio::net::TcpSocket;
 
 use super::*;
+use crate::tests::{Folder, small};
 use crate::{assembly, mounts, tasks};
 
 /// Endings of more than 100 bytes each.
@@ -21,14 +20,14 @@ const KEPT: u32 = 4_096;
 
 /// A server with a feed, on one connection at most, which soon loses patience with who does not read.
 struct Feed {
-    folder: PathBuf,
+    folder: Folder,
     auth: Arc<Auth>,
     address: SocketAddr,
 }
 
 impl Feed {
     async fn serve() -> Self {
-        let (folder, config) = crate::tests::small("unread");
+        let (folder, config) = small("unread");
         let mounts = mounts::mounts(&config.contracts).unwrap();
         let policy = assembly::policy(&config, mounts::key_overlap(&mounts)).unwrap();
         let hasher = assembly::hasher(&config).unwrap();
@@ -101,5 +100,4 @@ async fn whoever_does_not_read_the_feed_loses_the_connection_and_whoever_waits_f
     assert!(taken.contains("text/event-stream"), "{taken}");
     let told = taken.matches("event: ended\n").count();
     assert!(told < ENDINGS, "{told} endings");
-    std::fs::remove_dir_all(&feed.folder).unwrap();
 }
