@@ -1,5 +1,8 @@
 //! How often passwords may be tried, for each account and from each address. Kept in memory, by the given clock.
 //!
+//! An account has one delay for all strangers (`strangers.rs`), and one for each network from which its password was
+//! given lately (`known.rs`): whoever guesses elsewhere does not delay the owner there.
+//!
 //! The surprise: an attempt counts as failed from the moment it is permitted, and only its success (or its
 //! never having been made) takes that back. Otherwise guesses sent at once would all be let in before the
 //! first of them is known to be wrong.
@@ -12,15 +15,21 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 
-use self::recent::Recent;
+use self::known::Known;
+use self::strangers::{MAX_GUESTS, Strangers};
+use self::windows::Windows;
 use crate::account::AccountId;
 use crate::identifier::Canonical;
 use crate::realm::RealmId;
 use crate::{Clock, Error, Result, Timestamp};
 
+mod attempts;
+mod known;
 mod recent;
+mod strangers;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 /// The most accounts and unknown identifiers remembered; a full ledger of them was measured at 27 MB.
 ///
@@ -31,16 +40,18 @@ const MAX_SUBJECTS: usize = 100_000;
 /// The most addresses remembered; a full ledger of them was measured at 32 MB.
 const MAX_ADDRESSES: usize = 100_000;
 
-/// The first delay after the free attempts; each further attempt doubles it.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// The most accounts whose known networks are remembered; those of who logged in last the longest ago are forgotten. Full,
+/// it was measured at 39 MB with a network each, and at 105 MB with as many as an account has.
+const MAX_ACCOUNTS: usize = 100_000;
 
 /// How many attempts are free, and what comes after.
 #[derive(Clone, Debug)]
 pub struct ThrottleConfig {
-    /// Consecutive attempts on one account, in flight or failed, before the first delay.
+    /// Consecutive attempts on one account, in flight or failed, before the first delay: of all strangers together, and
+    /// of each network from which its password was given lately.
     pub free_attempts: u32,
-    /// The longest delay between two attempts on one account. There is no lock-out for good: whoever knows
-    /// somebody's e-mail address could lock that person out.
+    /// The longest delay between two attempts on one account. A network that has tried or asked often waits for several.
+    /// There is no lock-out for good: whoever knows somebody's e-mail address could lock that person out.
     pub max_delay: Duration,
     /// Attempts from one address (IPv6: one /64 network), in flight or failed, in one window.
     pub per_address: u32,
@@ -77,51 +88,60 @@ pub struct Throttle(Arc<State>);
 impl Throttle {
     /// A throttle that has seen nothing yet.
     pub fn new(config: ThrottleConfig, clock: Clock) -> Self {
-        Self::bounded(config, clock, MAX_SUBJECTS, MAX_ADDRESSES)
+        let ledger = Ledger {
+            strangers: Strangers::new(MAX_SUBJECTS, MAX_GUESTS),
+            known: Known::new(MAX_ACCOUNTS),
+            addresses: Windows::new(MAX_ADDRESSES),
+        };
+        Self::of(config, clock, ledger)
     }
 
-    fn bounded(config: ThrottleConfig, clock: Clock, subjects: usize, addresses: usize) -> Self {
-        Self(Arc::new(State {
-            config,
-            clock,
-            ledger: Mutex::new(Ledger {
-                subjects: Recent::new(subjects),
-                addresses: Recent::new(addresses),
-            }),
-        }))
+    fn of(config: ThrottleConfig, clock: Clock, ledger: Ledger) -> Self {
+        let ledger = Mutex::new(ledger);
+        Self(Arc::new(State { config, clock, ledger }))
     }
 
     /// Permission for one attempt, which is counted as failed from now on.
     ///
     /// # Errors
-    /// [`Error::Throttled`] with the whole seconds to wait, rounded up; the refused attempt itself counts for
-    /// nothing.
+    /// [`Error::Throttled`] with the whole seconds to wait, rounded up. The refused attempt delays nobody; a network that
+    /// is refused often lets others go first.
     pub fn permit(&self, subject: Subject, address: Option<IpAddr>) -> Result<Permit> {
         if !self.0.config.enabled {
             return Ok(Permit(None));
         }
-        let subject = SubjectKey::of(&subject);
-        let address = address.map(network);
+        let whose = Whose::of(&subject, address);
+        let address = whose.network;
         let mut ledger = self.0.ledger.lock();
         // Read under the lock, so that moments are in the order of the attempts.
         let now = self.0.clock.now();
+        let config = &self.0.config;
         let wait = ledger
-            .subject_wait(&self.0.config, subject, now)
+            .subject_wait(config, &whose, now)
             .max(address.map_or(Duration::ZERO, |address| {
-                ledger.address_wait(&self.0.config, address, now)
+                ledger.addresses.wait(address, config.per_address, config.window, now)
             }));
         if !wait.is_zero() {
             return Err(Error::Throttled {
                 retry_after: whole_seconds(wait),
             });
         }
-        let subject = ledger.count_subject(subject, now);
-        let address = address.map(|address| ledger.count_address(address, now));
+        let attempt = ledger.count(&whose, now);
+        let address = address.map(|address| ledger.addresses.count(address, now));
         Ok(Permit(Some(Counted {
             state: Arc::clone(&self.0),
-            subject,
+            whose,
+            attempt,
             address,
         })))
+    }
+
+    /// The password of a new account was given from this address: it is the owner's.
+    pub fn welcome(&self, account: AccountId, address: Option<IpAddr>) {
+        if self.0.config.enabled {
+            let now = self.0.clock.now();
+            self.0.ledger.lock().known.learn(account, address.map(network), now);
+        }
     }
 }
 
@@ -138,8 +158,8 @@ impl fmt::Debug for Throttle {
 pub struct Permit(Option<Counted>);
 
 impl Permit {
-    /// The password was right: the account's failures are forgotten, but for other attempts still in flight,
-    /// and the address gets this attempt back.
+    /// The password was right: the failures of this network on the account are forgotten, but for other attempts still
+    /// in flight, the network is known to be the owner's, and the address gets this attempt back.
     pub fn succeeded(mut self) {
         self.settle(Ending::Succeeded);
     }
@@ -157,10 +177,7 @@ impl Permit {
     fn settle(&mut self, ending: Ending) {
         if let Some(counted) = self.0.take() {
             let mut ledger = counted.state.ledger.lock();
-            ledger.settle_subject(&counted.subject, ending);
-            if let Some(address) = &counted.address {
-                ledger.settle_address(address, ending);
-            }
+            ledger.settle(&counted, ending);
         }
     }
 }
@@ -187,159 +204,85 @@ enum Ending {
 /// What a permit has to settle.
 struct Counted {
     state: Arc<State>,
-    subject: CountedSubject,
-    address: Option<CountedAddress>,
+    whose: Whose,
+    attempt: Attempt,
+    address: Option<windows::Counted>,
 }
 
-struct CountedSubject {
-    key: SubjectKey,
-    born: u64,
-    at: Timestamp,
-    /// When the attempt before was, to go back to if this one is not used.
-    previous: Timestamp,
-}
-
-struct CountedAddress {
-    key: IpAddr,
-    born: u64,
-    /// The window it was counted in.
-    window: Timestamp,
+/// With whom an attempt was counted.
+enum Attempt {
+    Known(known::Counted),
+    Stranger(strangers::Counted),
 }
 
 struct State {
     config: ThrottleConfig,
     clock: Clock,
-    /// One lock for both ledgers: it is held for about a microsecond, a hash takes ten thousand.
+    /// One lock for all: it is held for about a microsecond, a hash takes ten thousand.
     ledger: Mutex<Ledger>,
 }
 
 struct Ledger {
-    subjects: Recent<SubjectKey, Attempts>,
-    addresses: Recent<IpAddr, Window>,
+    strangers: Strangers,
+    known: Known,
+    addresses: Windows,
 }
 
-/// The attempts on a subject since its last success.
-#[derive(Clone, Copy)]
-struct Attempts {
-    failed: u32,
-    in_flight: u32,
-    last: Timestamp,
+/// Whose password is tried, and from where.
+struct Whose {
+    subject: SubjectKey,
+    network: Option<IpAddr>,
 }
 
-/// The attempts of an address, failed or in flight, in the current window.
-#[derive(Clone, Copy)]
-struct Window {
-    started: Timestamp,
-    attempts: u32,
+impl Whose {
+    fn of(subject: &Subject, address: Option<IpAddr>) -> Self {
+        Self {
+            subject: SubjectKey::of(subject),
+            network: address.map(network),
+        }
+    }
+
+    /// Where strangers are counted: by site, since whoever has an IPv6 site has 65,536 networks that are new.
+    fn place(&self) -> (SubjectKey, Option<IpAddr>) {
+        (self.subject, self.network.map(site))
+    }
 }
 
 impl Ledger {
-    fn subject_wait(&mut self, config: &ThrottleConfig, key: SubjectKey, now: Timestamp) -> Duration {
-        // Also an attempt that is refused keeps the subject remembered: it is being attacked.
-        let Some(entry) = self.subjects.touch(key) else {
-            return Duration::ZERO;
-        };
-        let attempts = &mut entry.value;
-        // A clock that was set back must not turn a delay of seconds into one of days.
-        attempts.last = attempts.last.min(now);
-        let made = attempts.failed.saturating_add(attempts.in_flight);
-        Self::delay(config, made).saturating_sub(now.since(attempts.last))
+    fn subject_wait(&mut self, config: &ThrottleConfig, whose: &Whose, now: Timestamp) -> Duration {
+        whose
+            .subject
+            .account()
+            .and_then(|account| self.known.wait(config, account, whose.network, now))
+            .unwrap_or_else(|| self.strangers.wait(config, whose.place(), now))
     }
 
-    /// How long after the last attempt the next one may be made, when `made` have been.
-    fn delay(config: &ThrottleConfig, made: u32) -> Duration {
-        let Some(beyond) = made.checked_sub(config.free_attempts) else {
-            return Duration::ZERO;
-        };
-        let factor = 1u32.checked_shl(beyond).unwrap_or(u32::MAX);
-        FIRST_DELAY.saturating_mul(factor).min(config.max_delay)
+    fn count(&mut self, whose: &Whose, now: Timestamp) -> Attempt {
+        whose
+            .subject
+            .account()
+            .and_then(|account| self.known.count(account, whose.network, now))
+            .map_or_else(
+                || Attempt::Stranger(self.strangers.count(whose.place(), now)),
+                Attempt::Known,
+            )
     }
 
-    fn address_wait(&mut self, config: &ThrottleConfig, key: IpAddr, now: Timestamp) -> Duration {
-        let Some(entry) = self.addresses.touch(key) else {
-            return Duration::ZERO;
-        };
-        let window = &mut entry.value;
-        if now < window.started || now.since(window.started) >= config.window {
-            *window = Window {
-                started: now,
-                attempts: 0,
-            };
+    fn settle(&mut self, counted: &Counted, ending: Ending) {
+        match &counted.attempt {
+            Attempt::Known(attempt) => self.known.settle(attempt, ending),
+            Attempt::Stranger(attempt) => self.strangers.settle(attempt, ending),
         }
-        if window.attempts < config.per_address {
-            return Duration::ZERO;
+        if ending == Ending::Succeeded
+            && let Some(account) = counted.whose.subject.account()
+        {
+            let now = counted.state.clock.now();
+            self.known.learn(account, counted.whose.network, now);
         }
-        config.window.saturating_sub(now.since(window.started))
-    }
-
-    fn count_subject(&mut self, key: SubjectKey, now: Timestamp) -> CountedSubject {
-        let fresh = Attempts {
-            failed: 0,
-            in_flight: 0,
-            last: now,
-        };
-        let entry = self.subjects.touch_or(key, fresh);
-        entry.value.in_flight = entry.value.in_flight.saturating_add(1);
-        let previous = std::mem::replace(&mut entry.value.last, now);
-        CountedSubject {
-            key,
-            born: entry.born,
-            at: now,
-            previous,
-        }
-    }
-
-    fn count_address(&mut self, key: IpAddr, now: Timestamp) -> CountedAddress {
-        let fresh = Window {
-            started: now,
-            attempts: 0,
-        };
-        let entry = self.addresses.touch_or(key, fresh);
-        entry.value.attempts = entry.value.attempts.saturating_add(1);
-        CountedAddress {
-            key,
-            born: entry.born,
-            window: entry.value.started,
-        }
-    }
-
-    fn settle_subject(&mut self, counted: &CountedSubject, ending: Ending) {
-        let Some(entry) = self
-            .subjects
-            .peek(counted.key)
-            .filter(|entry| entry.born == counted.born)
-        else {
-            return;
-        };
-        let attempts = &mut entry.value;
-        attempts.in_flight = attempts.in_flight.saturating_sub(1);
-        match ending {
-            Ending::Succeeded => attempts.failed = 0,
-            Ending::Failed => attempts.failed = attempts.failed.saturating_add(1),
-            Ending::Unused if attempts.last == counted.at => attempts.last = counted.previous,
-            Ending::Unused => {}
-        }
-        // Nothing left to know: the place is better used for somebody who is being attacked.
-        if attempts.failed == 0 && attempts.in_flight == 0 {
-            self.subjects.remove(counted.key);
-        }
-    }
-
-    fn settle_address(&mut self, counted: &CountedAddress, ending: Ending) {
-        let Some(entry) = self
-            .addresses
-            .peek(counted.key)
-            .filter(|entry| entry.born == counted.born)
-        else {
-            return;
-        };
-        let window = &mut entry.value;
-        if ending == Ending::Failed || window.started != counted.window {
-            return;
-        }
-        window.attempts = window.attempts.saturating_sub(1);
-        if window.attempts == 0 {
-            self.addresses.remove(counted.key);
+        if ending != Ending::Failed
+            && let Some(address) = counted.address
+        {
+            self.addresses.give_back(address);
         }
     }
 }
@@ -358,6 +301,14 @@ enum SubjectKey {
 }
 
 impl SubjectKey {
+    /// The account; an identifier that nobody has has no password to give.
+    fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Account(id) => Some(id),
+            Self::Unknown(_) => None,
+        }
+    }
+
     fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Account(id) => Self::Account(*id),
@@ -380,5 +331,14 @@ pub fn network(address: IpAddr) -> IpAddr {
             Some(v4) => IpAddr::V4(v4),
             None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
         },
+    }
+}
+
+/// What one customer of a provider may have of networks: IPv6 by its /48, the most that a site is given (RFC 6177
+/// section 2). IPv4 stands for itself, since neighbours there are strangers to each other.
+pub fn site(address: IpAddr) -> IpAddr {
+    match network(address) {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80))),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }

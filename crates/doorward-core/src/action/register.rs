@@ -87,6 +87,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Written::Done(account) => {
             let session = opened.as_ref().map(|session| session.id);
             record(Event::Registered, Some(id), session, Some(&call.client));
+            auth.throttle.welcome(id, caller.network());
             let token = opened
                 .as_ref()
                 .map(|session| auth.issue(call.realm, call.grant, &account, session, refresh.as_ref()))

@@ -278,7 +278,8 @@ pub(super) const ATTEMPTS: &[Setting] = &[
             most: 1_000_000,
         },
         about: "Attempts in a row on one account before the first delay, which is a second; each further attempt \
-                doubles it.",
+                doubles it. All networks share them, but for those from which the account's password was given lately: \
+                each of these has its own.",
     },
     Setting {
         name: "throttle_max_delay",
@@ -287,7 +288,9 @@ pub(super) const ATTEMPTS: &[Setting] = &[
             least: Duration::from_secs(1),
             most: Duration::from_hours(24),
         },
-        about: "The longest such delay. An account is never locked for good: anybody could do that to anybody.",
+        about: "The longest such delay. A network that has tried the account in the last day, or asks again and again, \
+                waits for up to five, so that others go first. An account is never locked for good: anybody could do \
+                that to anybody.",
     },
     Setting {
         name: "throttle_per_address",

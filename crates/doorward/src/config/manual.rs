@@ -135,6 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn every_limit_of_attempts_is_told_with_its_default_where_holes_are_reported() {
+        let told = include_str!("../../../../SECURITY.md");
+        let (_, limits) = CHAPTERS.iter().find(|(chapter, _)| *chapter == "Attempts").unwrap();
+        for Setting { name, kind, .. } in *limits {
+            let row = format!("\n| `{name}` | `{}` |", kind.show(&Config::default()));
+            assert!(told.contains(&row), "SECURITY.md lacks the row `{}…`", row.trim());
+        }
+    }
+
+    #[test]
     fn the_table_shows_sources_and_hides_secrets() {
         let entry = |name: &str, value: &str| Entry {
             key: Key::named(name).unwrap(),

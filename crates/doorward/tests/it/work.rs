@@ -100,3 +100,24 @@ fn who_is_told_to_wait_costs_nothing_and_an_unknown_account_is_told_so_too() {
         assert!((1..=60).contains(&seconds), "{name}: {throttled}");
     }
 }
+
+#[test]
+fn who_registered_or_logged_in_somewhere_is_not_delayed_there_by_guesses_from_elsewhere() {
+    let server = Setup::new()
+        .setting("throttle_attempts", "1")
+        .setting("trusted_proxies", "127.0.0.1")
+        .start();
+    let ask = |from: &str, path: &str, password: &str| {
+        let request = Request::post(path, &body("ann", password)).header("X-Forwarded-For", from);
+        request.send(server.address).status
+    };
+    let (home, attacker, password) = ("192.0.2.1", "198.51.100.7", "ann-pass-phrase-1");
+    assert!([200, 201].contains(&ask(home, ROUTES[0].1, password)));
+    for (login, _) in ROUTES {
+        // Each guess that is let in doubles the delay, so that one comes too early however slow this machine is.
+        let guess = || ask(attacker, login, "not-ann-pass-phrase");
+        assert!((0..20).any(|_| guess() == 429), "{login}: guesses have no bound");
+        let status = ask(home, login, password);
+        assert!([200, 201].contains(&status), "{login}: {status}");
+    }
+}
