@@ -1,7 +1,7 @@
 //! The line before the hash threads, bounded by the time to wait in it, and fair. It knows no threads and no clock.
 //!
-//! The surprise: whoever has nothing in the line yet waits for one round at most, one job of every other network, how
-//! much these may have put in before. And when the line is as long as it may be, a newcomer is refused only if nobody
+//! The surprise: whoever has nothing in the line yet waits for one round at most, one job of every other site, how
+//! much these may have put in before. A site is an IPv4 address, or what one customer may have of IPv6 networks. And when the line is as long as it may be, a newcomer is refused only if nobody
 //! has more in it; otherwise the newest job of whoever has most gives way.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::turns::{Class, Turns};
+use crate::throttle::site;
 
 /// The most jobs that wait, whatever they take: a bound of memory. With passwords of 1,024 characters, which have
 /// 4 KiB at most, it is 64 MiB; a person's takes about 200 bytes.
@@ -18,7 +19,8 @@ pub(super) const MAX_WAITING: usize = 16_384;
 /// for seconds would rather wait a little more than begin again.
 const LENIENCE: Duration = Duration::from_secs(1);
 
-/// Whose turn it is: jobs of one network take turns with those of others, and within it those of one account.
+/// Whose turn it is: jobs of one site take turns with those of others, within it those of one network, and within that
+/// those of one account. By networks alone, one customer would have 65,536 turns for everybody else's one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Whose {
     /// The address, IPv6 as its /64; none when it is not known.
@@ -32,7 +34,7 @@ pub(super) struct Whose {
 pub(super) enum Refused {
     /// The wait would be too long, and nobody has more in the line than others.
     Long,
-    /// The wait would be too long, and the caller has their share in the line.
+    /// The wait would be too long, and the caller's site has its share in the line.
     Share,
     /// The line is at its bound of memory.
     Full,
@@ -42,12 +44,15 @@ pub(super) enum Refused {
     Late,
 }
 
-/// Where a job waits: in its network and account.
-type Path = (Option<IpAddr>, (u64, ()));
+/// Where a job waits: in its site, network and account.
+type Path = (Option<IpAddr>, (Option<IpAddr>, (u64, ())));
+
+/// What waits in a network: by account, and each in its order.
+type Network<T> = Turns<u64, VecDeque<Waiting<T>>>;
 
 /// Jobs that wait, and what is known of those being done.
 pub(super) struct Line<T> {
-    waiting: Turns<Option<IpAddr>, Turns<u64, VecDeque<Waiting<T>>>>,
+    waiting: Turns<Option<IpAddr>, Turns<Option<IpAddr>, Network<T>>>,
     /// Since when they wait and where, in the order in which they came.
     by_age: BTreeMap<u64, (Duration, Path)>,
     /// How many have come.
@@ -104,7 +109,7 @@ impl<T> Line<T> {
         takes: Duration,
         now: Duration,
     ) -> Result<Vec<T>, (Refused, T)> {
-        let path = (whose.network, (whose.name, ()));
+        let path = (whose.network.map(site), (whose.network, (whose.name, ())));
         let mut gave_way = Vec::new();
         while self.is_full() {
             let Some(out) = self.waiting.give_way(path) else { break };

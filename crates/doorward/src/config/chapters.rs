@@ -223,11 +223,12 @@ pub(super) const PASSWORDS: &[Setting] = &[
             most: Duration::from_mins(10),
         },
         about: "How long a password may wait for a hash thread. Who would wait longer, by the time that hashes have \
-                taken lately, is answered \"busy\" at once, with the time after which there is a place. Networks \
-                (IPv4: one address, IPv6: one /64) take turns, and within a network accounts do; when the line is as \
-                long as it may be, the newest password of whoever has most in it gives way to somebody who has less. \
-                Whoever has waited a second longer all the same, for hashes became slower or others went first, is \
-                answered \"busy\" then. `0s` refuses whoever finds no thread free.",
+                taken lately, is answered \"busy\" at once, with the time after which there is a place. Sites \
+                (IPv4: one address, IPv6: one /48) take turns, within a site its /64 networks do, and within a \
+                network accounts; when the line is as long as it may be, the newest password of whoever has most in \
+                it gives way to somebody who has less. Whoever has waited a second longer all the same, for hashes \
+                became slower or others went first, is answered \"busy\" then. `0s` refuses whoever finds no thread \
+                free.",
     },
     Setting {
         name: "password_long",

@@ -1,6 +1,6 @@
 //! Tests of the line. Time is what they say it is.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
@@ -133,6 +133,40 @@ fn ten_thousand_requests_of_one_address_delay_another_by_one_round() {
     assert_eq!(gave_way.len(), 1, "the newest of the attacker's");
     let before = std::iter::from_fn(|| take(&mut line)).position(|job| job == 77_777);
     assert_eq!(before, Some(1), "one job of the attacker's");
+}
+
+/// Whoever has a site of IPv6 has 65,536 networks, and each of them could wait for a turn.
+#[test]
+fn ten_thousand_networks_of_one_site_delay_another_by_one_round() {
+    let mut line = Line::new(2, 5 * SECOND);
+    let v6 = |site: u128, network: u128| Whose {
+        network: Some(IpAddr::V6(Ipv6Addr::from_bits(
+            0x2001_0db8 << 96 | site << 80 | network << 64,
+        ))),
+        name: 1,
+    };
+    let mut refused = 0;
+    for network in 0..10_000 {
+        match push(&mut line, v6(1, network.into()), network, 5 * MS) {
+            Ok(gave_way) => assert_eq!(gave_way, [0_u32; 0]),
+            Err(reason) => {
+                assert_eq!(reason, Refused::Share);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 7_000 && line.wait() > 5 * SECOND, "the line is full");
+    // A neighbour in a site of their own, and somebody with IPv4.
+    for (victim, job) in [(v6(2, 0), 77_777), (caller(1, 7), 88_888)] {
+        let gave_way = push(&mut line, victim, job, 5 * MS).unwrap();
+        assert_eq!(gave_way.len(), 1, "the newest of the attacker's");
+    }
+    let taken: Vec<_> = std::iter::from_fn(|| take(&mut line)).collect();
+    assert_eq!(
+        taken[..4],
+        [0, 77_777, 88_888, 1],
+        "and the attacker's networks take turns"
+    );
 }
 
 /// Who shares an address with the attacker (behind one router) is fair to them by account.
