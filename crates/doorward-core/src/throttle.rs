@@ -16,6 +16,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 
 use self::known::Known;
+pub use self::registrations::Registration;
 use self::strangers::{MAX_GUESTS, Strangers};
 use self::windows::Windows;
 use crate::account::AccountId;
@@ -26,6 +27,7 @@ use crate::{Clock, Error, Result, Timestamp};
 mod attempts;
 mod known;
 mod recent;
+mod registrations;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,7 @@ mod windows;
 /// hash: four minutes at 400 hashes a second, for as few guesses as waiting out the longest delay gives.
 const MAX_SUBJECTS: usize = 100_000;
 
-/// The most addresses remembered; a full ledger of them was measured at 32 MB.
+/// The most addresses remembered, of those that guess and of those that register each; a full ledger of them was measured at 32 MB.
 const MAX_ADDRESSES: usize = 100_000;
 
 /// The most accounts whose known networks are remembered; those of who logged in last the longest ago are forgotten. Full,
@@ -57,6 +59,8 @@ pub struct ThrottleConfig {
     pub per_address: u32,
     /// How long a window lasts, from its first failure on.
     pub window: Duration,
+    /// Registrations from one address (IPv6: one /48 site) in one window.
+    pub registrations: u32,
     /// Whether anything is counted at all.
     pub enabled: bool,
 }
@@ -68,6 +72,9 @@ impl Default for ThrottleConfig {
             max_delay: Duration::from_secs(60),
             per_address: 200,
             window: Duration::from_secs(600),
+            // Three classes of a school behind one address, all in the first minutes of a lesson; and yet one client makes
+            // no more than an account each six seconds.
+            registrations: 100,
             enabled: true,
         }
     }
@@ -92,6 +99,7 @@ impl Throttle {
             strangers: Strangers::new(MAX_SUBJECTS, MAX_GUESTS),
             known: Known::new(MAX_ACCOUNTS),
             addresses: Windows::new(MAX_ADDRESSES),
+            registrations: Windows::new(MAX_ADDRESSES),
         };
         Self::of(config, clock, ledger)
     }
@@ -226,6 +234,7 @@ struct Ledger {
     strangers: Strangers,
     known: Known,
     addresses: Windows,
+    registrations: Windows,
 }
 
 /// Whose password is tried, and from where.

@@ -102,6 +102,8 @@ pub struct Config {
     pub throttle_per_address: u32,
     /// How long such a window lasts.
     pub throttle_window: Duration,
+    /// Registrations from one address in one window.
+    pub throttle_registrations: u32,
 
     /// How the log is written.
     pub log_format: LogFormat,
@@ -153,6 +155,7 @@ impl Default for Config {
             throttle_max_delay: Duration::from_mins(1),
             throttle_per_address: 200,
             throttle_window: Duration::from_mins(10),
+            throttle_registrations: 100,
             log_format: LogFormat::Text,
             log_level: LogLevel::default(),
             metrics: true,
@@ -210,6 +213,7 @@ impl Config {
             max_delay: self.throttle_max_delay,
             per_address: self.throttle_per_address,
             window: self.throttle_window,
+            registrations: self.throttle_registrations,
             enabled: self.throttle,
         }
     }

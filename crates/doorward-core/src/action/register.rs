@@ -64,7 +64,14 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     if let Some(fault) = call.inputs.weakness(auth, &caller, Input::Password, None).await? {
         return Ok(Outcome::invalid(vec![fault]));
     }
-    let password_hash = auth.hasher.hash(&caller, &password).await?;
+    let permit = auth.throttle.permit_registration(caller.network())?;
+    let password_hash = match auth.hasher.hash(&caller, &password).await {
+        Ok(hash) => hash,
+        Err(error) => {
+            permit.unused();
+            return Err(error);
+        }
+    };
     let now = auth.clock.now();
     let id = AccountId(random::uuid(now)?);
     let (session, refresh) = if call.wants_token {

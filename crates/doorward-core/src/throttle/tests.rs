@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::*;
 
 mod attack;
+mod registrations;
 mod turns;
 
 fn config() -> ThrottleConfig {
@@ -30,6 +31,7 @@ fn ledger(places: usize) -> Ledger {
         strangers: Strangers::new(places, places),
         known: Known::new(places),
         addresses: Windows::new(places),
+        registrations: Windows::new(places),
     }
 }
 

@@ -12,6 +12,8 @@ use super::kind::Kind;
 use super::settings::Setting;
 use super::{HashScheme, LogFormat};
 
+pub(super) mod attempts;
+
 pub(super) const SERVING: &[Setting] = &[
     Setting {
         name: "listen",
@@ -262,54 +264,6 @@ pub(super) const PASSWORDS: &[Setting] = &[
         name: "password_blocklist",
         kind: Kind::File(|config| &mut config.password_blocklist),
         about: "Passwords that are never strong, one on each line, in UTF-8, 64 MiB at most. It is read at the start.",
-    },
-];
-
-pub(super) const ATTEMPTS: &[Setting] = &[
-    Setting {
-        name: "throttle",
-        kind: Kind::Flag(|config| &mut config.throttle),
-        about: "Whether attempts at passwords are limited. Turn it off for load tests only.",
-    },
-    Setting {
-        name: "throttle_attempts",
-        kind: Kind::Number {
-            at: |config| &mut config.throttle_attempts,
-            least: 1,
-            most: 1_000_000,
-        },
-        about: "Attempts in a row on one account before the first delay, which is a second; each further attempt \
-                doubles it. All networks share them, but for those from which the account's password was given lately: \
-                each of these has its own.",
-    },
-    Setting {
-        name: "throttle_max_delay",
-        kind: Kind::Duration {
-            at: |config| &mut config.throttle_max_delay,
-            least: Duration::from_secs(1),
-            most: Duration::from_hours(24),
-        },
-        about: "The longest such delay. A network that has tried the account in the last day, or asks again and again, \
-                waits for up to five, so that others go first. An account is never locked for good: anybody could do \
-                that to anybody.",
-    },
-    Setting {
-        name: "throttle_per_address",
-        kind: Kind::Number {
-            at: |config| &mut config.throttle_per_address,
-            least: 1,
-            most: 1_000_000,
-        },
-        about: "Failed attempts from one address (IPv6: one /64 network) in one window.",
-    },
-    Setting {
-        name: "throttle_window",
-        kind: Kind::Duration {
-            at: |config| &mut config.throttle_window,
-            least: Duration::from_secs(1),
-            most: Duration::from_hours(24),
-        },
-        about: "How long such a window lasts.",
     },
 ];
 

@@ -4,7 +4,8 @@
 //! The surprise: a field of [`Config`](super::Config) without a row is found by a test, which reads the fields
 //! from the configuration's own debug output.
 
-use super::chapters::{ATTEMPTS, LIMITS, PASSWORDS, SERVING, TOKENS, WATCHING};
+use super::chapters::attempts::ATTEMPTS;
+use super::chapters::{LIMITS, PASSWORDS, SERVING, TOKENS, WATCHING};
 use super::kind::Kind;
 
 /// A setting.

@@ -134,6 +134,11 @@ fn throttled() {
 }
 
 #[test]
+fn throttled_registrations() {
+    run("throttled-registrations");
+}
+
+#[test]
 fn tokens() {
     run("tokens");
 }
