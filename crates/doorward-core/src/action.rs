@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::account::{Account, AccountId};
+use crate::audit::{Event, record};
 use crate::auth::{Auth, Authentication, Grant};
 use crate::hasher::Caller;
 use crate::identifier::IdentifierKind;
@@ -274,18 +275,22 @@ async fn living(auth: &Auth, call: &Call<'_>) -> Result<Result<(Arc<Verified>, S
 async fn confirm_password(
     auth: &Auth,
     call: &Call<'_>,
-    account: AccountId,
+    verified: &Verified,
 ) -> Result<Result<(Account, PasswordHash), OutcomeKind>> {
-    let Some((account, hash)) = auth.store.account_with_password(account).await? else {
+    let Some((account, hash)) = auth.store.account_with_password(verified.account).await? else {
         return Ok(Err(OutcomeKind::Gone));
     };
     let Some(password) = call.inputs.password(Input::CurrentPassword) else {
         return Ok(Err(OutcomeKind::WrongPassword));
     };
     let (subject, caller) = (Subject::Account(account.id), call.in_line_as(auth, account.id));
-    let verdict = auth.check_password(subject, &caller, &password, Some(&hash)).await?;
+    let (by, session) = (&call.client, Some(verified.session));
+    let verdict = auth
+        .check_password(subject, &caller, &password, Some(&hash), (by, session))
+        .await?;
     if !verdict.matches {
         verdict.permit.failed();
+        record(Event::PasswordRefused, Some(account.id), session, Some(by));
         return Ok(Err(OutcomeKind::WrongPassword));
     }
     verdict.permit.succeeded();

@@ -19,6 +19,10 @@ pub enum Event {
     LoggedIn,
     /// A password was wrong, or the account unknown or disabled.
     LoginRefused,
+    /// The current password that goes with a good token was wrong: somebody may be guessing with a borrowed one.
+    PasswordRefused,
+    /// A password was not looked at, because too many were tried before.
+    AttemptThrottled,
     /// A session was ended by its own token.
     LoggedOut,
     /// Sessions were ended by another session of the account, by an operator, or by a login to an account that had too
@@ -56,6 +60,8 @@ impl Event {
             Self::Registered => "registered",
             Self::LoggedIn => "logged_in",
             Self::LoginRefused => "login_refused",
+            Self::PasswordRefused => "password_refused",
+            Self::AttemptThrottled => "attempt_throttled",
             Self::LoggedOut => "logged_out",
             Self::SessionsEnded => "sessions_ended",
             Self::AllSessionsEnded => "all_sessions_ended",

@@ -17,7 +17,7 @@ use crate::realm::Realm;
 use crate::refresh::RotationSecret;
 use crate::revocations::{Freshness, Known, Progress, Revocations};
 use crate::secret::{PasswordHash, Secret};
-use crate::session::{EndedSession, SessionId};
+use crate::session::{Client, EndedSession, SessionId};
 use crate::status_list::{StatusListPolicy, StatusLists};
 use crate::store::Store;
 use crate::throttle::{Subject, Throttle};
@@ -288,15 +288,24 @@ impl Auth {
     }
 
     /// Checks a typed password. Unknown accounts take the same way through the same queue, where they go by what was
-    /// typed, as known ones do.
+    /// typed, as known ones do. Whose attempt comes too early is in the audit as `by`, where they call from and the
+    /// session of their token: otherwise a guesser would fall silent there once the guesses are many.
     pub(crate) async fn check_password(
         &self,
         subject: Subject,
         caller: &Caller,
         password: &Secret,
         against: Option<&PasswordHash>,
+        by: (&Client, Option<SessionId>),
     ) -> Result<Verdict> {
-        let permit = self.throttle.permit(subject, caller.network())?;
+        let account = match &subject {
+            Subject::Account(account) => Some(*account),
+            Subject::Unknown(..) => None,
+        };
+        let permit = self
+            .throttle
+            .permit(subject, caller.network())
+            .inspect_err(|_| audit::record(audit::Event::AttemptThrottled, account, by.1, Some(by.0)))?;
         self.hasher.verify(caller, permit, password, against).await
     }
 

@@ -48,7 +48,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         ));
     };
     for _ in 0..super::TRIES {
-        let (account, hash) = match super::confirm_password(auth, &call, verified.account).await? {
+        let (account, hash) = match super::confirm_password(auth, &call, &verified).await? {
             Ok(confirmed) => confirmed,
             Err(refused) => return Ok(Outcome::of(refused)),
         };

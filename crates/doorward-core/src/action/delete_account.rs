@@ -34,7 +34,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     for _ in 0..super::TRIES {
         let confirmed = if call.reauthenticate {
-            match super::confirm_password(auth, &call, verified.account).await? {
+            match super::confirm_password(auth, &call, &verified).await? {
                 Ok((_, hash)) => Some(hash),
                 Err(refused) => return Ok(Outcome::of(refused)),
             }

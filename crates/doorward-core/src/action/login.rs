@@ -77,7 +77,9 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             None => Subject::Unknown(call.realm.id, canonical.clone()),
         };
         let hash = found.as_ref().map(|(_, hash)| hash);
-        let verdict = auth.check_password(subject, &caller, &password, hash).await?;
+        let verdict = auth
+            .check_password(subject, &caller, &password, hash, (&call.client, None))
+            .await?;
         let Some((account, hash)) = found else {
             verdict.permit.failed();
             record(Event::LoginRefused, None, None, Some(&call.client));

@@ -84,7 +84,7 @@ async fn attempt(auth: &Auth, call: &Call<'_>, verified: &Verified, token: &Secr
     let sensitive = [Input::Email, Input::Username, Input::NewPassword];
     let confirm = call.reauthenticate && sensitive.into_iter().any(|input| call.inputs.text(input).is_some());
     let (account, hash) = if confirm {
-        match super::confirm_password(auth, call, verified.account).await? {
+        match super::confirm_password(auth, call, verified).await? {
             Ok(confirmed) => confirmed,
             Err(refused) => return Ok(Some(Outcome::of(refused))),
         }

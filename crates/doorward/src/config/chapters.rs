@@ -288,9 +288,10 @@ pub(super) const WATCHING: &[Setting] = &[
     Setting {
         name: "log_level",
         kind: Kind::LogLevel(|config| &mut config.log_level),
-        about: "What is logged. The target `audit` tells what happened to accounts and sessions, `request` has a line \
-                for each request, and everything else goes by its module, as in `doorward_store` or \
-                `doorward_core::hasher`. A word that is neither a level nor a target is refused.",
+        about: "What is logged. The target `audit` tells what happened to accounts and sessions, wrong passwords and \
+                attempts that came too early among it; `request` has a line for each request, and everything else \
+                goes by its module, as in `doorward_store` or `doorward_core::hasher`. A word that is \
+                neither a level nor a target is refused.",
     },
     Setting {
         name: "metrics",

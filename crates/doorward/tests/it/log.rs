@@ -126,3 +126,47 @@ fn a_path_cannot_forge_a_line() {
         assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log:?}");
     }
 }
+
+#[test]
+fn guesses_of_a_password_are_in_the_audit() {
+    let server = Setup::new()
+        .setting("log_format", "json")
+        .setting("throttle_attempts", "3")
+        .start();
+    let address = server.address;
+    let ann = json!({"email": "ann@example.com", "password": "ann-pass-phrase-1"});
+    assert_eq!(Request::post("/v1/accounts", &ann).send(address).status, 202);
+    let token = Request::post("/v1/sessions", &ann).send(address).member("access_token");
+    let bearer = |method, path| Request::new(method, path).bearer(&token);
+    let guess = |guess: &str| {
+        [
+            bearer("PUT", "/v1/account/password").json(&json!({"current_password": guess, "new_password": guess})),
+            bearer("PATCH", "/v1/account").json(&json!({"current_password": guess, "username": "ann"})),
+            bearer("DELETE", "/v1/account").json(&json!({"current_password": guess})),
+        ]
+    };
+    let events = |name: &str| {
+        let log = server.log();
+        let lines = log.lines().filter(|line| line.contains("\"audit\""));
+        let named = lines.filter(|line| line.contains(&format!("\"{name}\"")));
+        named.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (number, request) in guess("ann-pass-phrase-2").iter().enumerate() {
+        assert_eq!(request.send(address).status, 403);
+        let refused = events("password_refused");
+        assert_eq!(refused.len(), number + 1, "{}", server.log());
+        for member in ["\"account\":", "\"session\":", "\"address\":\"127.0.0.1\""] {
+            assert!(refused[number].contains(member), "{member}: {}", refused[number]);
+        }
+    }
+    // Each further attempt waits for longer, so one of them comes too early however slow this machine is.
+    let login = Request::post("/v1/sessions", &json!({"email": "ann@example.com", "password": "x"}));
+    for request in [&login, &guess("ann-pass-phrase-3")[2]] {
+        let before = events("attempt_throttled").len();
+        while request.send(address).status != 429 {}
+        let throttled = events("attempt_throttled");
+        assert_eq!(throttled.len(), before + 1, "{}", server.log());
+        assert!(throttled[before].contains("\"account\":"), "{}", throttled[before]);
+    }
+    assert!(!server.log().contains("ann-pass-phrase"));
+}
