@@ -1,6 +1,7 @@
 //! What a new password must be (NIST SP 800-63B-4 section 3.1.1.2), and how a typed one becomes a secret.
 //!
-//! The surprise: no rule asks for digits or signs. Length counts, and not being what an attacker tries first.
+//! The surprise: no rule asks for digits or signs. Length counts, and not being what an attacker tries first; a long
+//! one can be that as well, if it is a short one several times.
 
 use std::fmt;
 use std::fs::File;
@@ -25,12 +26,28 @@ pub const MAX_PASSWORD_CODE_POINTS: usize = 1024;
 /// The most bytes of a blocklist. NIST sees little use in very long ones, because attempts are throttled.
 const MAX_BLOCKLIST: u64 = 64 << 20;
 
-/// The most code points that the estimate looks at. It tries every way to read signs as letters, so a few
-/// milliseconds at 14 code points are 30 at 20 and most of a second at 100; and it costs the caller one request.
+/// The most code points that the estimate looks at. It tries every way to read signs as letters, so three milliseconds
+/// at 15 code points are 40 at 20 and most of a second at 100; and it costs the caller one request.
 const MAX_ESTIMATED: usize = 20;
 
-/// The most context words that a password is compared with. More come from nowhere: each has an input of its own.
-const MAX_CONTEXT: usize = 16;
+/// The same for a long password. It has to be more, since half a word behind a whole one is nothing known; a third of a
+/// millisecond is usual, and the worst that was found a tenth of a second.
+const MAX_LONG_ESTIMATED: usize = 32;
+
+/// The decimal digits of the guesses that a long password has to take at least. Repeats, sequences, walks over
+/// the keyboard and a common password twice take one to eight digits; three words in a row take eleven.
+const LONG_DIGITS: f64 = 9.0;
+
+/// The same for each code point, where `password_long` is set so low that a password has not the digits above: the
+/// estimate says one digit of a code point that is part of nothing known.
+const LONG_DIGITS_EACH: f64 = 0.6;
+
+/// The most context words that a password is compared with. More come from long domains only: all else has an input of
+/// its own.
+const MAX_CONTEXT: usize = 32;
+
+/// The fewest code points of a part of a domain that counts as a word: `co` and `de` are in half of all words.
+const MIN_LABEL: usize = 3;
 
 /// A typed password as it is hashed and verified: in NFC (Unicode Standard Annex #15), and otherwise untouched.
 ///
@@ -50,14 +67,17 @@ pub fn typed(text: &str) -> Secret {
 /// What a new password must be.
 #[derive(Clone, Debug)]
 pub struct PasswordPolicy {
-    /// Code points from which on a password is good, unless it is blocked.
+    /// Code points from which on a password is good, unless it is blocked or made of next to nothing.
     pub long: usize,
     /// Code points that a password must have at least; below `long` it must also be hard to guess.
     pub short: usize,
-    /// The least zxcvbn score, 0 to 4, of a password below `long`. 3 takes 10⁸ guesses at least.
+    /// The least zxcvbn score, 0 to 4, of a password below `long`. 3 takes 10⁸ guesses at least. With 0 nothing is
+    /// estimated of long ones, either.
     pub min_score: u8,
     /// The name of the service, which is no password for it.
     pub service_name: String,
+    /// The host that the service is reached at, which is none, either; empty if nobody knows.
+    pub service_host: String,
     /// What else is no password.
     pub blocklist: Blocklist,
 }
@@ -69,6 +89,7 @@ impl Default for PasswordPolicy {
             short: 8,
             min_score: 3,
             service_name: "doorward".to_owned(),
+            service_host: String::new(),
             blocklist: Blocklist::default(),
         }
     }
@@ -81,15 +102,15 @@ pub enum Weakness {
     TooShort,
     /// As a whole it is on a list: the blocklist, the names around it, or well-known passwords and words.
     Common,
-    /// It is shorter than `long` and made of parts that are tried early.
+    /// It is made of parts that are tried early.
     Guessable,
 }
 
 impl PasswordPolicy {
     /// What is wrong with a new password, if anything. `context` are the words that a guesser knows of its owner:
-    /// e-mail address (its local part counts, too), username, first and last name.
+    /// e-mail address (its local part and its domain count, too), username, first and last name.
     ///
-    /// Takes some microseconds for a long password and some milliseconds at worst for one that is not.
+    /// Takes less than a millisecond for most, and a tenth of a second at worst, for one that is all signs.
     pub fn weakness(&self, password: &str, context: &[&str]) -> Option<Weakness> {
         let password = typed(password);
         let password = password.expose();
@@ -102,30 +123,44 @@ impl PasswordPolicy {
         if self.blocklist.contains(&folded) || words.iter().any(|word| fold(word) == folded) {
             return Some(Weakness::Common);
         }
-        let long = length >= self.long;
-        // Of long ones the lists know a few hundred, all of letters and digits, which are read in no time.
-        if long && (length > MAX_ESTIMATED || !password.chars().all(char::is_alphanumeric)) {
-            return None;
+        if length >= self.long {
+            return self.weakness_of_long(password, length, &words);
         }
         let entropy = zxcvbn(first(password, MAX_ESTIMATED), &words);
         if length <= MAX_ESTIMATED && is_one_word(&entropy) {
             Some(Weakness::Common)
-        } else if !long && u8::from(entropy.score()) < self.min_score {
+        } else if u8::from(entropy.score()) < self.min_score {
             Some(Weakness::Guessable)
         } else {
             None
         }
     }
 
-    /// The service's name, the context, and the local parts of the addresses in it.
+    /// What makes a long one bad is that it is a short one, written twice or behind another: `passwordpassword`.
+    fn weakness_of_long(&self, password: &str, length: usize, words: &[&str]) -> Option<Weakness> {
+        let least = match (self.min_score, u32::try_from(length)) {
+            (0, _) => 0.0,
+            (_, Ok(length)) => LONG_DIGITS.min(f64::from(length) * LONG_DIGITS_EACH),
+            (_, Err(_)) => LONG_DIGITS,
+        };
+        let entropy = zxcvbn(first(password, MAX_LONG_ESTIMATED), words);
+        if length <= MAX_LONG_ESTIMATED && is_one_word(&entropy) {
+            Some(Weakness::Common)
+        } else if entropy.guesses_log10() < least {
+            Some(Weakness::Guessable)
+        } else {
+            None
+        }
+    }
+
+    /// The service's name and host, the context, and both sides of the addresses in it.
     fn words<'a>(&'a self, context: &[&'a str]) -> Vec<&'a str> {
-        let local_parts = context
-            .iter()
-            .filter_map(|word| word.rsplit_once('@'))
-            .map(|(local, _)| local);
+        let addresses = context.iter().filter_map(|word| word.rsplit_once('@'));
+        let sides = addresses.flat_map(|(local, domain)| std::iter::once(local).chain(host_words(domain)));
         let all = std::iter::once(self.service_name.as_str())
+            .chain(host_words(&self.service_host))
             .chain(context.iter().copied())
-            .chain(local_parts);
+            .chain(sides);
         all.filter(|word| !word.is_empty()).take(MAX_CONTEXT).collect()
     }
 }
@@ -134,6 +169,12 @@ impl PasswordPolicy {
 /// backwards or with `4` for `a`, it still is.
 fn is_one_word(entropy: &Entropy) -> bool {
     matches!(entropy.sequence(), [only] if matches!(only.pattern, MatchPattern::Dictionary(_)))
+}
+
+/// A host and its labels; the last one is the same for half the world.
+fn host_words(host: &str) -> impl Iterator<Item = &str> {
+    let labels = host.rsplit('.').skip(1);
+    std::iter::once(host).chain(labels.filter(|label| label.chars().count() >= MIN_LABEL))
 }
 
 /// The first `count` code points.

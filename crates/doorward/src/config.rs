@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use doorward_core::SetupError;
 use doorward_core::hasher::{HasherConfig, Scheme};
 use doorward_core::password::{Blocklist, PasswordPolicy};
@@ -239,8 +240,15 @@ impl Config {
             short: self.password_short as usize,
             min_score: u8::try_from(self.password_min_score).unwrap_or(u8::MAX),
             service_name: self.issuer.clone(),
+            service_host: self.public_host().unwrap_or_default(),
             blocklist,
         })
+    }
+
+    /// The host of `public_url`.
+    fn public_host(&self) -> Option<String> {
+        let url: Uri = self.public_url.as_deref()?.parse().ok()?;
+        url.host().map(str::to_owned)
     }
 
     /// # Errors
@@ -285,6 +293,17 @@ mod tests {
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
         let (ours, theirs) = (config.passwords().unwrap(), PasswordPolicy::default());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+
+    #[test]
+    fn the_host_of_the_server_is_no_password() {
+        let config = Config {
+            public_url: Some("https://anmelden.kontorhaus.example:8443/login".into()),
+            ..Config::default()
+        };
+        let passwords = config.passwords().unwrap();
+        assert!(passwords.weakness("anmelden.kontorhaus.example", &[]).is_some());
+        assert!(passwords.weakness("Kontorhaus", &[]).is_some());
     }
 
     #[test]

@@ -33,6 +33,80 @@ fn long_ones_are_good_and_short_ones_have_to_be_hard() {
 }
 
 #[test]
+fn long_ones_are_not_made_of_next_to_nothing() {
+    for nothing in [
+        "passwordpassword",
+        "password password",
+        "passwordpasswordpasswordpassword",
+        "Passwordpassword!",
+        "password123456789",
+        "p@ssw0rdp@ssw0rd",
+        "111111111111111",
+        "1111111111111111111111111111111111111111111111111111111",
+        "123456789012345",
+        "987654321098765",
+        "abcdefghijklmnopqrstuvwxyz",
+        "abcabcabcabcabc",
+        "iloveyouiloveyou",
+        "iloveyou iloveyou iloveyou",
+        "qwertyuiopasdfghjkl",
+        "qwertyuiopqwertyuiop",
+        "1q2w3e4r5t6y7u8i",
+        "Summer2024Summer2024",
+    ] {
+        assert_eq!(weakness(nothing), Some(Weakness::Guessable), "{nothing}");
+    }
+    for good in [
+        "table lamp window",
+        "purple monkey dishwasher",
+        "correcthorsebatterystaple",
+        "kaffee tasse tisch",
+        "mqzvkwpxtdmqzvkwp",
+        "wir gehen heute",
+        "éàüöñçøåßþéàüöñ",
+        // What follows counts.
+        "passwordpassword table lamp window",
+        "1111111111111111 table lamp window",
+        "aaaaaaaaaaaaaaamqzvkwpxtd",
+    ] {
+        assert_eq!(weakness(good), None, "{good}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_long_one_follows_the_settings() {
+    let policy = |long, min_score| PasswordPolicy {
+        long,
+        min_score,
+        ..PasswordPolicy::default()
+    };
+    assert_eq!(policy(15, 0).weakness("passwordpassword", &[]), None);
+    assert_eq!(policy(8, 3).weakness("mqzvkwpx", &[]), None, "nothing known is in it");
+    assert_eq!(policy(8, 3).weakness("xyxyxyxy", &[]), Some(Weakness::Guessable));
+}
+
+#[test]
+fn the_domain_and_the_host_are_known_to_a_guesser() {
+    let policy = PasswordPolicy {
+        service_host: "anmelden.kontorhaus.example".to_owned(),
+        ..PasswordPolicy::default()
+    };
+    let context = ["ann@post.zwiebelfisch.example"];
+    for (password, weakness) in [
+        ("zwiebelfisch", Weakness::Common),
+        ("Post.Zwiebelfisch.Example", Weakness::Common),
+        ("anmelden.kontorhaus.example", Weakness::Common),
+        ("Kontorhaus", Weakness::Common),
+        ("zwiebelfisch1", Weakness::Guessable),
+        ("zwiebelfischzwiebelfisch", Weakness::Guessable),
+        ("kontorhaus2026", Weakness::Guessable),
+    ] {
+        assert_eq!(policy.weakness(password, &context), Some(weakness), "{password}");
+    }
+    assert_eq!(PasswordPolicy::default().weakness("zwiebelfisch1", &[]), None);
+}
+
+#[test]
 fn length_is_counted_in_code_points_of_nfc() {
     let policy = PasswordPolicy {
         long: 10,
@@ -100,6 +174,7 @@ fn one_well_known_word_is_common_at_any_length() {
         "drowssap",
         "characteristics",
         "responsibilities",
+        "1qaz2wsx3edc4rfv",
     ] {
         assert_eq!(weakness(known), Some(Weakness::Common), "{known}");
     }

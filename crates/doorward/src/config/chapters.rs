@@ -141,7 +141,7 @@ pub(super) const TOKENS: &[Setting] = &[
         name: "public_url",
         kind: Kind::Url(|config| &mut config.public_url),
         about: "Where this server is reached from outside, with the path of a proxy if it has one. Status lists are \
-                served at `/v1/status-lists/N` below it; without it there are none.",
+                served at `/v1/status-lists/N` below it; without it there are none. Its host is no strong password.",
     },
     Setting {
         name: "status_list",
@@ -239,8 +239,10 @@ pub(super) const PASSWORDS: &[Setting] = &[
             least: 1,
             most: 1024,
         },
-        about: "Characters from which on a new password is strong by its length, where a contract asks for a \
-                strong one.",
+        about: "Characters from which on a new password is strong by its length, where a contract asks for a strong \
+                one, unless zxcvbn finds it in next to no time: repeats, walks over the keyboard and one common \
+                password twice are refused. Its first 32 characters must take 10⁹ guesses, of 14 characters or \
+                fewer 10 to the power of six tenths of their number.",
     },
     Setting {
         name: "password_short",
@@ -258,7 +260,7 @@ pub(super) const PASSWORDS: &[Setting] = &[
             least: 0,
             most: 4,
         },
-        about: "How hard: the least zxcvbn score. 3 stands for 10⁸ guesses.",
+        about: "How hard: the least zxcvbn score. 3 stands for 10⁸ guesses. `0` asks nothing, of long ones either.",
     },
     Setting {
         name: "password_blocklist",
