@@ -30,10 +30,11 @@ pub(super) fn all<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<B
 fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Result<Field> {
     let is = section.required_text("is")?;
     let (input, attribute) = meaning(source, &is)?;
-    let at = match section.text("at")? {
-        Some(at) => location(source, &at)?,
-        None => location(source, key)?,
-    };
+    let place = section.text("at")?.unwrap_or_else(|| key.clone());
+    let at = location(source, &place)?;
+    if let Some(secret) = input.filter(|input| input.is_secret()) {
+        stays_out_of_url(source, &place, &at, secret)?;
+    }
     let strong = section.flag("strong")?;
     if strong && !matches!(input, Some(Input::Password | Input::NewPassword)) {
         let hint = "use `strong` on a new password";
@@ -107,6 +108,19 @@ pub(super) fn location(source: &Source<'_>, at: &Text) -> Result<Location> {
             let hint = "write `name.member`, `query:name`, `header:name` or `path:name`";
             source.fault(at.span.clone(), format!("`{}` is no place in a request", at.text), hint)
         })
+}
+
+/// Refuses a secret in a URL: the line of each request has the path, a proxy's log has the query as well, and browsers
+/// remember both.
+fn stays_out_of_url(source: &Source<'_>, place: &Text, at: &Location, secret: Input) -> Result<()> {
+    match at {
+        Location::Body(_) | Location::Header(_) => Ok(()),
+        Location::Query(_) | Location::Path(_) => {
+            let what = format!("`{}` is part of a URL, and a {} is a secret", place.text, secret.name());
+            let hint = "URLs stand in logs and histories: take it in the body or in a header, `header:x-name`";
+            Err(source.fault(place.span.clone(), what, hint))
+        }
+    }
 }
 
 fn rules<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<Vec<Rule>> {
