@@ -215,6 +215,39 @@ fn with_refresh(route: &str) -> String {
 }
 
 #[test]
+fn no_access_token_lives_longer_than_what_renews_it() {
+    let lives = |access: &str, idle: &str, session: &str| {
+        let refresh = format!("[token.refresh]\nidle = \"{idle}\"\nlifetime = \"{session}\"\ngrace = \"1s\"\n");
+        let text = GOOD.replace("lifetime = \"1h\"", &format!("lifetime = \"{access}\""));
+        text.replace("[cookie.token]", &format!("{refresh}\n[cookie.token]"))
+    };
+    for (access, idle, session, what) in [
+        (
+            "24h",
+            "1h",
+            "30d",
+            "lives longer than a refresh token that is not used (`idle`)",
+        ),
+        (
+            "24h",
+            "30d",
+            "1h",
+            "lives longer than a session (`lifetime` of [token.refresh])",
+        ),
+    ] {
+        let told = complaint(&lives(access, idle, session));
+        assert!(told.contains(what), "{told}");
+        assert!(
+            told.contains("mine.toml:6:12") && told.contains("hint: write `1h`"),
+            "{told}"
+        );
+    }
+    for (access, idle, session) in [("15m", "1h", "2h"), ("1h", "1h", "1h"), ("1h", "60m", "1d")] {
+        parse("mine.toml", &lives(access, idle, session)).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
 fn renewing_makes_no_refresh_token() {
     let renew = |ok: &str| with_refresh(&format!("action = \"renew\"\nok = {ok}\ngone = \"refused\"\nREFUSED"));
     let told = complaint(&renew(r#"{ status = 200, json = '{"r": "{refresh_token}"}' }"#));

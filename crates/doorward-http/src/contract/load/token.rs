@@ -22,7 +22,12 @@ const MAX_GRACE: Duration = Duration::from_secs(60);
 pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<TokenRules> {
     let lifetime = life(section, "lifetime", "24h")?;
     let refresh = match section.value("refresh") {
-        Some(value) => Some(refresh(&Section::of(loader.source, "[token.refresh]", value)?)?),
+        Some(value) => {
+            let of_refresh = Section::of(loader.source, "[token.refresh]", value)?;
+            let grant = refresh(&of_refresh)?;
+            outlives_no_refresh(section, lifetime, &of_refresh, grant)?;
+            Some(grant)
+        }
         None => None,
     };
     let mut sources = Vec::new();
@@ -83,6 +88,30 @@ fn refresh(section: &Section<'_>) -> Result<RefreshGrant> {
             .fault(section.span.clone(), what, "write `grace = \"10s\"`"));
     }
     Ok(grant)
+}
+
+/// Refuses access tokens that still work when nothing refreshes their session any more: `idle` and the `lifetime` of
+/// [token.refresh] would not be the limits that they are written down as.
+fn outlives_no_refresh(
+    section: &Section<'_>,
+    lifetime: Duration,
+    of_refresh: &Section<'_>,
+    grant: RefreshGrant,
+) -> Result<()> {
+    for (key, longest, whom) in [
+        ("idle", grant.idle, "a refresh token that is not used (`idle`)"),
+        ("lifetime", grant.lifetime, "a session (`lifetime` of [token.refresh])"),
+    ] {
+        let texts = (section.text("lifetime")?, of_refresh.text(key)?);
+        if let (Some(own), Some(other)) = texts
+            && lifetime > longest
+        {
+            let what = format!("an access token of `{}` lives longer than {whom}", own.text);
+            let hint = format!("write `{}` or less here, or as much there", other.text);
+            return Err(section.source.fault(own.span, what, hint));
+        }
+    }
+    Ok(())
 }
 
 fn token_source(source: &Source<'_>, from: &Text) -> Result<TokenSource> {
