@@ -22,6 +22,7 @@ mod printable;
 mod server;
 mod start_text;
 mod tasks;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub async fn router(config: Config) -> Result<Router, SetupError> {
     let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
     let hasher = assembly::hasher(&config)?;
     let plan = Plan::new(mounts, config.http(), &policy)?;
+    warnings::weak_hashes(&config);
     let auth = assembly::open(&config, Schema::Update, policy, hasher).await?;
     let router = doorward_http::router(Arc::clone(&auth), plan).await?;
     tasks::start(&auth);

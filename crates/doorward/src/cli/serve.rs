@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::Failure;
 use crate::config::layers::{self, Flags, Layered};
 use crate::server::{self, Limits, Stopped};
-use crate::{Config, assembly, log, mounts, open_files, start_text, tasks};
+use crate::{Config, assembly, log, mounts, open_files, start_text, tasks, warnings};
 
 /// Cores for each thread of the password runtime. A core makes some hundreds of hashes a second, and all else of a log-in
 /// takes a tenth of a millisecond.
@@ -104,6 +104,7 @@ async fn serve(
     // Whatever can refuse the start comes before the database, whose schema an older server may not know any more
     // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
+    warnings::weak_hashes(config);
     let auth = assembly::open(config, Schema::Update, policy, hasher).await;
     let auth = auth.map_err(Failure::run)?;
     let router = doorward_http::router(Arc::clone(&auth), plan);

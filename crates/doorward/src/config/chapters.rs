@@ -177,7 +177,8 @@ pub(super) const PASSWORDS: &[Setting] = &[
             least: 8,
             most: 1_048_576,
         },
-        about: "Memory of an argon2id hash in KiB, at least 8 for each lane. The hash threads together take \
+        about: "Memory of an argon2id hash in KiB, at least 8 for each lane. With less than OWASP advises (19456 with \
+                2 passes, 7168 with 5) the start logs a warning. The hash threads together take \
                 `hash_threads` times as much; twice that with one lane on x86-64 with AVX2 or AVX-512, where a thread \
                 may make two hashes at once when two wait.",
     },
@@ -206,7 +207,7 @@ pub(super) const PASSWORDS: &[Setting] = &[
             least: 4,
             most: 20,
         },
-        about: "Cost of a bcrypt hash: two to the power of this many rounds.",
+        about: "Cost of a bcrypt hash: two to the power of this many rounds. Below 10 the start logs a warning.",
     },
     Setting {
         name: "hash_threads",

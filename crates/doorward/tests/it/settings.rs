@@ -110,3 +110,16 @@ fn a_configuration_file_that_cannot_be_read_is_not_taken_for_none() {
     }
     assert!(!setup.database().exists());
 }
+
+#[test]
+fn a_server_with_cheap_hashes_says_so_once() {
+    let words = "less than OWASP advises";
+    // What tests start is cheap unless they say otherwise.
+    let cheap = Setup::new().start();
+    assert_eq!(cheap.log().matches(words).count(), 1, "{}", cheap.log());
+    let good = Setup::new()
+        .setting("hash_memory_kib", "19456")
+        .setting("hash_passes", "2")
+        .start();
+    assert!(!good.log().contains(words), "{}", good.log());
+}
