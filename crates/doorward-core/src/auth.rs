@@ -104,7 +104,7 @@ impl Auth {
     /// Makes the first signing key if there is none, and loads keys and ended sessions.
     ///
     /// # Errors
-    /// When the store cannot answer or the shared secret is too short.
+    /// When the store cannot answer or the shared secret can be guessed.
     pub async fn open(parts: Parts, policy: Policy) -> Result<Self, SetupError> {
         let Parts {
             store,

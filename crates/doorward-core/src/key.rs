@@ -3,6 +3,7 @@
 //! The surprise: a new key verifies at once and signs only a little later, when every process must have learned
 //! of it. Its predecessors go on verifying until every token they signed is dead by age, unless they are removed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,42 @@ use crate::{Error, Result, SetupError, Timestamp, random};
 
 /// The shortest HS256 secret, in bytes (RFC 7518 section 3.2: no shorter than the hash).
 pub const MIN_SECRET: usize = 32;
+
+/// The fewest different bytes of an HS256 secret: random ones have nearly always more than ten, whichever alphabet they
+/// are written in, and one key held down has one.
+const MIN_DISTINCT: usize = 8;
+
+/// What stands in examples in place of a secret, in lower case. Whoever looks for servers with a secret that was never
+/// chosen tries these first, and can sign a token for anybody.
+const PLACEHOLDERS: [&str; 10] = [
+    "changeme",
+    "change-me",
+    "change_me",
+    "replace-me",
+    "replace_me",
+    "secretsecret",
+    "your-secret",
+    "your_secret",
+    "yoursecret",
+    "placeholder",
+];
+
+/// How to come by a secret that is none of those.
+pub const MAKE_SECRET: &str = "`openssl rand -base64 32` makes one";
+
+/// Why an HS256 secret can be guessed, if it can.
+pub fn flaw_of_secret(secret: &str) -> Option<String> {
+    let distinct: BTreeSet<u8> = secret.bytes().collect();
+    let folded = Zeroizing::new(secret.to_ascii_lowercase());
+    if secret.len() < MIN_SECRET {
+        Some(format!("it has fewer than {MIN_SECRET} bytes"))
+    } else if distinct.len() < MIN_DISTINCT {
+        Some(format!("it has fewer than {MIN_DISTINCT} different bytes"))
+    } else {
+        let placeholder = PLACEHOLDERS.iter().find(|placeholder| folded.contains(**placeholder))?;
+        Some(format!("`{placeholder}` is in it, which stands in examples"))
+    }
+}
 
 /// How long a key is known before it signs: twice the time within which every process learns of it
 /// ([`crate::revocations::FRESH_FOR`]). A token that another process could not verify would log somebody out.
@@ -193,12 +230,12 @@ impl KeyRing {
     /// A ring of one shared secret.
     ///
     /// # Errors
-    /// When it is shorter than [`MIN_SECRET`] bytes.
+    /// When it can be guessed ([`flaw_of_secret`]).
     pub fn hs256(secret: &Secret) -> Result<Self, SetupError> {
-        if secret.expose().len() < MIN_SECRET {
+        if let Some(flaw) = flaw_of_secret(secret.expose()) {
             return Err(SetupError::new(
-                format!("the HS256 secret has fewer than {MIN_SECRET} bytes"),
-                "make one with `openssl rand -base64 32`",
+                format!("the HS256 secret can be guessed: {flaw}"),
+                MAKE_SECRET,
             ));
         }
         Ok(Self(vec![Arc::new(SigningKey::hs256(secret))]))
@@ -225,10 +262,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_secret_is_refused_with_a_hint() {
-        let error = KeyRing::hs256(&Secret::new("x".repeat(31))).err().unwrap();
-        assert!(error.to_string().contains("hint: "), "{error}");
-        assert!(KeyRing::hs256(&Secret::new("x".repeat(32))).is_ok());
+    fn a_secret_that_can_be_guessed_is_refused_with_a_hint() {
+        let good = "0123456789abcdef0123456789abcdef";
+        for (secret, flaw) in [
+            ("0123456789abcdef0123456789abcde", "fewer than 32 bytes"),
+            (
+                "0123456012345601234560123456012345601234560",
+                "fewer than 8 different bytes",
+            ),
+            ("changemechangemechangemechangeme", "fewer than 8 different bytes"),
+            ("ChangeMe-0123456789-0123456789-01", "`changeme` is in it"),
+            ("this is your_secret, keep it very well", "`your_secret` is in it"),
+        ] {
+            let error = KeyRing::hs256(&Secret::new(secret.to_owned()))
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.contains(flaw), "{error}");
+            assert!(error.contains("\nhint: `openssl rand -base64 32`"), "{error}");
+            assert!(!error.contains(secret), "{error}");
+        }
+        assert!(KeyRing::hs256(&Secret::new(good.to_owned())).is_ok());
+        assert!(KeyRing::hs256(&Secret::new("01234567".repeat(4))).is_ok());
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What can be set or left so and should not be: said in the log, once, at the start.
 //!
-//! The surprise: none of it keeps a server from starting. Cheap hashes are right for tests and benchmarks.
+//! The surprise: none of it keeps a server from starting. Cheap hashes are right for tests and benchmarks, and whoever
+//! cannot change the mode of a file that was mounted for them can still have it read by nobody else.
 
-use crate::config::{Config, HashScheme};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Database, HashScheme};
 
 /// The least that OWASP's Password Storage Cheat Sheet advises for argon2id: KiB and passes, each row as
 /// good as another.
@@ -10,6 +13,10 @@ const OWASP_ARGON2ID: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), 
 
 /// The least cost that it advises for bcrypt.
 const OWASP_BCRYPT: u32 = 10;
+
+/// The bits of a file's mode that let others than its owner read, write or run it.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
 
 /// Warns of new hashes that are cheaper to guess by than they should be.
 pub(crate) fn weak_hashes(config: &Config) {
@@ -39,6 +46,34 @@ fn weakness(config: &Config) -> Option<String> {
             )
         }),
     }
+}
+
+/// Warns of files with secrets that others on the machine may read: those of settings, and a SQLite database, which has
+/// password hashes and signing keys. doorward makes it for its owner alone; a copy of it may be another's.
+pub(crate) fn open_files(config: &Config, secret_files: &[PathBuf]) {
+    let database = match &config.database {
+        Database::Sqlite(path) => Some(path),
+        Database::Postgres(_) => None,
+    };
+    for path in secret_files.iter().chain(database).filter(|path| is_open(path)) {
+        let file = path.display();
+        tracing::warn!("others on this machine may read this file, and it holds secrets: `chmod 600 {file}`");
+    }
+}
+
+/// Whether others than its owner have any right to a file. One that is not there yet, or cannot be looked at, is
+/// told of by whoever opens it.
+#[cfg(unix)]
+fn is_open(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|file| file.permissions().mode() & OTHERS != 0)
+}
+
+/// The same where files have no such mode.
+#[cfg(not(unix))]
+fn is_open(_path: &Path) -> bool {
+    false
 }
 
 #[cfg(test)]

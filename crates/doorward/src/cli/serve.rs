@@ -57,13 +57,16 @@ impl ServeArgs {
 }
 
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let config = args.load()?.config;
+    let Layered {
+        config, secret_files, ..
+    } = args.load()?;
     log::start(config.log_format, &config.log_level).map_err(Failure::usage)?;
     let connections = Connections::new(open_files::connections(config.max_connections, open_files::raise()));
     let no_threads = |error| Failure::of(format!("no threads: {error}"), "raise the limits");
     let runtime = Runtime::new().map_err(no_threads)?;
     let password_runtime = password_runtime().map_err(no_threads)?;
-    let (auth, ended) = runtime.block_on(serve(&config, &connections, password_runtime.handle()))?;
+    let serving = serve(&config, &secret_files, &connections, password_runtime.handle());
+    let (auth, ended) = runtime.block_on(serving)?;
     // Whatever still runs is cut here, before the store is closed.
     drop(runtime);
     drop(password_runtime);
@@ -87,6 +90,7 @@ fn password_runtime() -> io::Result<Runtime> {
 /// runtimes.
 async fn serve(
     config: &Config,
+    secret_files: &[PathBuf],
     connections: &Connections,
     password_runtime: &Handle,
 ) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
@@ -105,6 +109,7 @@ async fn serve(
     // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
     warnings::weak_hashes(config);
+    warnings::open_files(config, secret_files);
     let auth = assembly::open(config, Schema::Update, policy, hasher).await;
     let auth = auth.map_err(Failure::run)?;
     let router = doorward_http::router(Arc::clone(&auth), plan);

@@ -133,9 +133,9 @@ pub(super) const TOKENS: &[Setting] = &[
             at: |config| &mut config.jwt_secret,
             least: MIN_SECRET,
         },
-        about: "A secret shared with services that check tokens themselves: tokens are signed with HS256. Without \
-                it they are signed with ES256, with keys that doorward makes, keeps in the database and publishes \
-                at `/.well-known/jwks.json`.",
+        about: "A secret shared with services that check tokens themselves: tokens are signed with HS256. One that can \
+                be guessed (fewer than 8 different bytes, `changeme` in it) is refused. Without it they are signed \
+                with ES256, with keys that doorward makes, keeps in the database and publishes at `/.well-known/jwks.json`.",
     },
     Setting {
         name: "public_url",

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::Uri;
+use doorward_core::key::{MAKE_SECRET, flaw_of_secret};
 use doorward_core::secret::Secret;
 
 use super::database::FORMS;
@@ -137,7 +138,10 @@ impl Kind {
             }
             Self::Secret { at, least } => {
                 let secret = raw.text().filter(|text| text.len() >= *least);
-                let secret = secret.ok_or_else(|| format!("{}; `openssl rand -base64 32` makes one", wrong()))?;
+                let secret = secret.ok_or_else(|| format!("{}; {MAKE_SECRET}", wrong()))?;
+                if let Some(flaw) = flaw_of_secret(secret) {
+                    return Err(format!("{MAKE_SECRET} that nobody guesses; {flaw}"));
+                }
                 *at(config) = Some(Secret::new(secret.to_owned()));
             }
             Self::Choice { words, pick, .. } => {

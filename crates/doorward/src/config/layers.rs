@@ -12,6 +12,9 @@ use doorward_core::SetupError;
 use super::settings::{self, Setting};
 use super::{Config, environment, file};
 
+#[cfg(test)]
+mod tests;
+
 /// The file that is read if nobody names another one and it is there.
 const DEFAULT_FILE: &str = "doorward.toml";
 
@@ -127,6 +130,8 @@ pub(crate) struct Layered {
     pub(crate) config: Config,
     /// By the name of the setting; what is not in it is a default.
     pub(super) sources: BTreeMap<&'static str, String>,
+    /// The files that secrets were read from, for whoever looks at who else may read them.
+    pub(crate) secret_files: Vec<PathBuf>,
 }
 
 /// Reads every layer.
@@ -160,6 +165,7 @@ pub(super) fn merge(layers: impl IntoIterator<Item = Vec<Entry>>) -> Result<Laye
     let mut layered = Layered {
         config: Config::default(),
         sources: BTreeMap::new(),
+        secret_files: Vec::new(),
     };
     for layer in layers {
         let mut said: BTreeMap<&'static str, String> = BTreeMap::new();
@@ -172,6 +178,8 @@ pub(super) fn merge(layers: impl IntoIterator<Item = Vec<Entry>>) -> Result<Laye
                 ));
             }
             set(&mut layered.config, &entry)?;
+            let file = entry.value.text().filter(|_| entry.key.in_file);
+            layered.secret_files.extend(file.map(PathBuf::from));
             layered.sources.insert(setting.name, entry.source);
         }
     }
@@ -225,174 +233,4 @@ fn read(path: &Path, what: &str, most: u64) -> Result<String, SetupError> {
         ));
     }
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::*;
-
-    fn layers(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Layered, SetupError> {
-        let variables = environment
-            .iter()
-            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        merge([
-            file::entries("my.toml", file)?,
-            environment::of(variables)?.entries,
-            flags.entries(),
-        ])
-    }
-
-    #[test]
-    fn the_last_layer_that_speaks_wins() {
-        let flags = Flags {
-            database: Some("sqlite:flag.db".into()),
-            ..Flags::default()
-        };
-        let file = "listen = 'localhost:1'\nissuer = 'file'\ndatabase = 'sqlite:file.db'";
-        let environment = [
-            ("DOORWARD_ISSUER", "environment"),
-            ("DOORWARD_DATABASE", "sqlite:environment.db"),
-        ];
-        let layered = layers(file, &environment, flags).unwrap();
-        assert_eq!(layered.config.listen, "localhost:1");
-        assert_eq!(layered.config.issuer, "environment");
-        assert_eq!(layered.config.database.to_string(), "sqlite:flag.db");
-        assert_eq!(layered.config.hash_threads, Config::default().hash_threads);
-        let sources: Vec<_> = layered
-            .sources
-            .iter()
-            .map(|(name, source)| (*name, source.as_str()))
-            .collect();
-        let expected = [
-            ("database", "--database"),
-            ("issuer", "DOORWARD_ISSUER"),
-            ("listen", "my.toml"),
-        ];
-        assert_eq!(sources, expected);
-    }
-
-    #[test]
-    fn lists_are_read_from_every_layer_and_replaced() {
-        let file = "origins = ['https://a.example', 'loopback']\ncontracts = ['x@/a']";
-        let flags = Flags {
-            contracts: vec!["y".into(), "./z.toml@/".into()],
-            ..Flags::default()
-        };
-        let layered = layers(file, &[("DOORWARD_TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16")], flags).unwrap();
-        assert_eq!(layered.config.origins, ["https://a.example", "loopback"]);
-        assert_eq!(layered.config.trusted_proxies, ["10.0.0.1", "192.168.0.0/16"]);
-        let contracts: Vec<_> = layered.config.contracts.iter().map(ToString::to_string).collect();
-        assert_eq!(contracts, ["y", "./z.toml@/"]);
-        let none = layers("", &[("DOORWARD_ORIGINS", "")], Flags::default()).unwrap();
-        assert!(none.config.origins.is_empty());
-    }
-
-    #[test]
-    fn a_wrong_value_is_shown_with_its_place_and_what_would_be_right() {
-        let cases: [(&str, &[(&str, &str)], &str); 6] = [
-            (
-                "\nlisten = 8080",
-                &[],
-                "error: my.toml:2:10: `listen` cannot be `8080`\nhint: write an address",
-            ),
-            (
-                "max_connections = 0",
-                &[],
-                "`max_connections` cannot be `0`\nhint: write a number from 1 to 1000000",
-            ),
-            (
-                "metrics = ['on']",
-                &[],
-                "`metrics` cannot be `on`\nhint: write `true` or `false`",
-            ),
-            (
-                "",
-                &[("DOORWARD_BODY_TIMEOUT", "10")],
-                "error: DOORWARD_BODY_TIMEOUT: `body_timeout` cannot be `10`",
-            ),
-            (
-                "",
-                &[("DOORWARD_HASH_SCHEME", "md5")],
-                "hint: write `argon2id` or `bcrypt`",
-            ),
-            (
-                "contracts = ['x@y']",
-                &[],
-                "hint: a prefix begins with a slash: write `x@/y`",
-            ),
-        ];
-        for (file, environment, expected) in cases {
-            let said = layers(file, environment, Flags::default()).err().unwrap().to_string();
-            assert!(said.contains(expected), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_read_from_its_file_and_never_shown() {
-        let folder = crate::tests::Folder::new("secret");
-        let path = folder.join("secret");
-        std::fs::write(&path, format!("{}\n", "s".repeat(32))).unwrap();
-        let file = format!("jwt_secret_file = '{}'", path.display());
-        let layered = layers(&file, &[], Flags::default()).unwrap();
-        assert_eq!(layered.config.jwt_secret.as_ref().unwrap().expose(), "s".repeat(32));
-        assert_eq!(layered.sources["jwt_secret"], "my.toml");
-
-        std::fs::write(&path, "hunter2").unwrap();
-        let said = layers(&file, &[], Flags::default()).err().unwrap().to_string();
-        assert!(
-            said.contains("`jwt_secret` cannot be this value") && !said.contains("hunter2"),
-            "{said}"
-        );
-
-        std::fs::remove_file(&path).unwrap();
-        let said = layers(&file, &[], Flags::default()).err().unwrap().to_string();
-        assert!(said.contains("named by my.toml:1:19"), "{said}");
-    }
-
-    #[test]
-    fn a_database_with_a_password_is_read_from_its_file_and_shown_without() {
-        let folder = crate::tests::Folder::new("database");
-        let path = folder.join("database");
-        std::fs::write(&path, "postgres://ann:hunter2@localhost/door\n").unwrap();
-        let variable = [("DOORWARD_DATABASE_FILE", path.to_str().unwrap())];
-        let layered = layers("", &variable, Flags::default()).unwrap();
-        assert_eq!(
-            layered.config.database.to_string(),
-            "postgres://ann@localhost:5432/door"
-        );
-
-        for wrong in [
-            "postgre://ann:hunter2@localhost/door",
-            "postgres://ann:hunter2@localhost:x/door",
-        ] {
-            let said = layers("", &[("DOORWARD_DATABASE", wrong)], Flags::default());
-            let said = said.err().unwrap().to_string();
-            assert!(
-                said.contains("`database` cannot be this value") && !said.contains("hunter2"),
-                "{said}"
-            );
-        }
-        let said = layers("database = 'my.db'", &[], Flags::default())
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            said.contains("`database` cannot be `my.db`\nhint: write `sqlite:my.db`"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn a_layer_says_a_secret_once() {
-        let file = "jwt_secret = 'x'\njwt_secret_file = 'y'";
-        let (secret, long) = (("DOORWARD_JWT_SECRET", "x"), "x".repeat(32));
-        assert!(layers(file, &[], Flags::default()).is_err());
-        let file = format!("jwt_secret = '{long}'\njwt_secret_file = 'y'");
-        let said = layers(&file, &[], Flags::default()).err().unwrap().to_string();
-        assert!(said.contains("`jwt_secret` is set twice"), "{said}");
-        let said = layers("", &[secret], Flags::default()).err().unwrap().to_string();
-        assert!(said.contains("openssl rand"), "{said}");
-    }
 }

@@ -1,6 +1,7 @@
 //! Settings as the program reads them: from every layer, and never one that means nothing.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use crate::server::Setup;
 use crate::start::refusal;
@@ -122,4 +123,48 @@ fn a_server_with_cheap_hashes_says_so_once() {
         .setting("hash_passes", "2")
         .start();
     assert!(!good.log().contains(words), "{}", good.log());
+}
+
+#[test]
+fn a_secret_that_is_a_placeholder_is_refused() {
+    for (secret, why) in [
+        ("changemechangemechangemechangeme", "8 different bytes"),
+        ("changeme-changeme-0123456789-012", "`changeme`"),
+        ("Your-Secret-Key-Goes-Here-0123456", "`your-secret`"),
+        ("abcabcabcabcabcabcabcabcabcabcabc", "8 different bytes"),
+    ] {
+        let setup = Setup::new().setting("jwt_secret", secret);
+        let error = refusal(&setup.run(&["config"]));
+        assert!(
+            error.contains(why) && error.contains("openssl rand -base64 32"),
+            "{error}"
+        );
+        assert!(!error.contains(secret), "a secret is not repeated: {error}");
+    }
+}
+
+#[test]
+fn files_with_secrets_that_others_may_read_are_told() {
+    let words = "others on this machine may read this file";
+    let setup = Setup::new();
+    let secret = setup.folder().join("jwt");
+    fs::write(&secret, "kJ8xQ2vN5mR7tB1wZ4cF6hL9pS3dG0yA").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+    let setup = setup.setting("jwt_secret_file", secret.to_str().unwrap());
+    let server = setup.start();
+    let log = server.log();
+    assert_eq!(
+        log.matches(words).count(),
+        1,
+        "the database is made for its owner alone: {log}"
+    );
+    assert!(log.contains(&format!("chmod 600 {}", secret.display())), "{log}");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let setup = server.killed();
+    let database = setup.database();
+    fs::set_permissions(&database, Permissions::from_mode(0o640)).unwrap();
+    // The log goes on where the server before left it.
+    let log = setup.start().log();
+    assert_eq!(log.matches(words).count(), 2, "{log}");
+    assert!(log.contains(&format!("chmod 600 {}", database.display())), "{log}");
 }
