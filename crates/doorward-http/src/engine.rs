@@ -26,6 +26,7 @@ use crate::settings::{Network, Settings};
 
 mod answer;
 mod body;
+mod caught;
 mod cookie;
 mod field;
 mod form;
@@ -202,7 +203,7 @@ impl Engine {
             action.run(&auth, call).await
         };
         if is_safe {
-            return run.await;
+            return caught::caught(run).await;
         }
         let running = match &self.settings.password_runtime {
             Some(runtime) if action.table().takes_password() => runtime.spawn(run),
