@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::request::Parts;
 use doorward_core::Auth;
-use doorward_core::action::{Fault, FaultKind, Given, Inputs};
+use doorward_core::action::{Fault, FaultKind, Given, Input, Inputs};
 use doorward_core::identifier::is_email;
 use doorward_core::password::Weakness;
 use doorward_core::secret::Secret;
@@ -32,7 +32,7 @@ impl Request<'_> {
     /// Whether the request has what a route demands to be meant.
     pub(super) fn meets(&self, route: &Route, contract: &Contract) -> bool {
         route.when.iter().all(|(at, expected)| {
-            self.value(at, contract)
+            self.value(at, contract.coerce, false)
                 .is_some_and(|value| value.as_str() == Some(expected.as_str()))
         })
     }
@@ -73,16 +73,18 @@ impl Request<'_> {
     }
 
     fn of_field(&self, field: &Field, contract: &Contract) -> Option<Cow<'_, Value>> {
-        let value = self.value(&field.at, contract)?;
+        let is_password = field.input.is_some_and(Input::is_password);
+        let value = self.value(&field.at, contract.coerce, is_password)?;
         let empty = field.empty_is_absent && value.as_str() == Some("");
         (!empty).then_some(value)
     }
 
-    fn value(&self, at: &Location, contract: &Contract) -> Option<Cow<'_, Value>> {
+    fn value(&self, at: &Location, coerce: bool, is_password: bool) -> Option<Cow<'_, Value>> {
         match at {
             Location::Body(path) => {
                 let value = path.iter().try_fold(self.body, |value, name| value.get(name))?;
-                Some(coerced(value, contract.coerce))
+                let exact = !is_password || is_exact(value);
+                Some(coerced(value, coerce && exact))
             }
             Location::Query(name) => {
                 let query = self.parts.uri.query().unwrap_or_default();
@@ -99,6 +101,12 @@ impl Request<'_> {
             }
         }
     }
+}
+
+/// Whether a number is kept as it was typed. A fraction, an exponent and more than 64 bits are not: many that were
+/// typed are one afterwards, and as a password each of them would be good for all the others.
+fn is_exact(value: &Value) -> bool {
+    !value.is_f64()
 }
 
 /// What some servers make of a value that is no text: text.
@@ -218,4 +226,47 @@ fn told(route: &Route, broken: Broken, contract: &Contract) -> Vec<WordedFault> 
 fn in_words(contract: &Contract, key: &str, field: &str, limit: usize) -> String {
     let words = contract.faults.words.get(key).map_or("", String::as_str);
     words.replace("{field}", field).replace("{limit}", &limit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_core::action::Action;
+
+    use super::*;
+    use crate::contract::{builtin, parse};
+
+    /// The text that this is taken for in place of a password, where numbers are taken for text.
+    fn password(typed: &str) -> Option<String> {
+        let contract = parse("auth", builtin::find("auth").unwrap()).unwrap();
+        let login = contract.routes.iter().find(|route| route.action == Action::Login);
+        let fields = &login.unwrap().fields;
+        let field = fields.iter().find(|field| field.input == Some(Input::Password));
+        let (parts, ()) = axum::http::Request::new(()).into_parts();
+        let body = format!(r#"{{"email": "ann@example.com", "password": {typed}}}"#);
+        let request = Request {
+            parts: &parts,
+            body: &crate::engine::strict_json::parse(body.as_bytes()).unwrap(),
+            variables: Vec::new(),
+        };
+        let value = request.of_field(field.unwrap(), &contract).unwrap();
+        value.as_str().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_number_is_a_password_only_as_it_was_typed() {
+        for exact in ["123456", "18446744073709551615", "-9223372036854775808"] {
+            assert_eq!(password(exact).as_deref(), Some(exact));
+        }
+        // Each of these is one number with others that were typed differently.
+        for other in [
+            "123456789012345678901234",
+            "18446744073709551616",
+            "12.34560",
+            "1234e5",
+            "-0.0000",
+        ] {
+            assert_eq!(password(other), None, "{other}");
+            assert_eq!(password(&format!("\"{other}\"")).as_deref(), Some(other));
+        }
+    }
 }

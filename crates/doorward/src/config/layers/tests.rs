@@ -119,6 +119,7 @@ fn a_secret_is_read_from_its_file_and_never_shown() {
         "{said}"
     );
 
+    std::fs::remove_file(&path).unwrap();
     let said = layers(&file, &[], Flags::default()).err().unwrap().to_string();
     assert!(said.contains("named by my.toml:1:19"), "{said}");
 }
