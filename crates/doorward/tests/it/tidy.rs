@@ -264,6 +264,26 @@ fn every_crate_is_held_to_the_lints() {
 }
 
 #[test]
+fn what_is_served_with_counts_exactly() {
+    let manifest: toml::Table = fs::read_to_string(format!("{ROOT}/Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let release = &manifest["profile"]["release"]["package"];
+    let mut unchecked = Vec::new();
+    for entry in fs::read_dir(format!("{ROOT}/crates")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let checks = release.get(&name).and_then(|package| package.get("overflow-checks"));
+        if checks.and_then(toml::Value::as_bool) != Some(true) {
+            unchecked.push(name);
+        }
+    }
+    unchecked.sort();
+    // A hash is arithmetic that wraps, and the bench serves nobody.
+    assert_eq!(unchecked, ["doorward-argon2", "doorward-bench"]);
+}
+
+#[test]
 fn no_line_of_rust_knows_which_contract_it_serves() {
     // `username` is also what an input is called, so only the others can be told from other words.
     let names = builtin::ALL
