@@ -44,6 +44,8 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     // Named together with the account: somebody else's session is as unknown as none.
     let Some(ended) = auth.store.end_session(id, verified.account, auth.clock.now()).await? else {
+        // It may have been ended a moment ago, perhaps on another machine: it is dead here, too, when this is answered.
+        auth.catch_up_endings().await?;
         return Ok(Outcome::of(OutcomeKind::UnknownSession));
     };
     auth.ended(&[ended]);

@@ -30,7 +30,8 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     };
     let at = auth.clock.now();
     let Some(ended) = auth.store.end_session(verified.session, verified.account, at).await? else {
-        // Somebody else ended it a moment ago.
+        // Somebody else ended it a moment ago, perhaps on another machine: it is dead here, too, when this is answered.
+        auth.catch_up_endings().await?;
         return Ok(Outcome::of(OutcomeKind::BadToken));
     };
     auth.ended(&[ended]);

@@ -76,8 +76,10 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             if !presented.is_ancestor_of(&current, &auth.rotation).await? {
                 return Ok(Outcome::of(OutcomeKind::BadToken));
             }
-            if let Some(ended) = auth.store.end_session(presented.session, account, now).await? {
-                auth.ended(&[ended]);
+            match auth.store.end_session(presented.session, account, now).await? {
+                Some(ended) => auth.ended(&[ended]),
+                // Somebody else ended it a moment ago: it is dead here, too, when this is answered.
+                None => auth.catch_up_endings().await?,
             }
             record(
                 Event::RefreshTokenReused,

@@ -15,6 +15,8 @@ mod feed;
 mod identifiers;
 #[path = "story/keys.rs"]
 mod keys;
+#[path = "story/nodes.rs"]
+mod nodes;
 #[path = "story/passwords.rs"]
 mod passwords;
 #[path = "story/refresh.rs"]

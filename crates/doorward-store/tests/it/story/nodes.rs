@@ -1,0 +1,174 @@
+//! What nodes on one database answer while another of them has just done something.
+//!
+//! The surprise: a clock stands still until a test moves it, so the memory of a node stays fresh until it is read anew.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use doorward_core::action::{Action, Call, Given, Input, Inputs, IssuedToken, Outcome, OutcomeKind};
+use doorward_core::auth::{Grant, Parts, RefreshGrant};
+use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
+use doorward_core::password::PasswordPolicy;
+use doorward_core::presence::Presence;
+use doorward_core::realm::Realm;
+use doorward_core::secret::Secret;
+use doorward_core::session::Client;
+use doorward_core::throttle::{Throttle, ThrottleConfig};
+use doorward_core::token::Presented;
+use doorward_core::{Auth, Clock, Policy};
+
+use super::super::engine::{Fresh, fresh};
+use crate::people::NOW;
+
+/// A node, and what tokens its contract has: of an hour, and refresh tokens of a day at most.
+struct Node {
+    auth: Auth,
+    realm: Realm,
+    grant: Grant,
+}
+
+/// A node that has just started.
+async fn node(db: &Fresh) -> Node {
+    let clock = Clock::manual(NOW);
+    let config = HasherConfig {
+        scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
+        threads: 1,
+        ..HasherConfig::default()
+    };
+    let parts = Parts {
+        store: db.again().await,
+        hasher: Hasher::start(config, clock.clone()).unwrap(),
+        throttle: Throttle::new(ThrottleConfig::default(), clock.clone()),
+        clock,
+    };
+    let policy = Policy {
+        issuer: "story".into(),
+        shared_secret: None,
+        hide_accounts: false,
+        sessions_per_account: 100,
+        passwords: Arc::new(PasswordPolicy::default()),
+        key_overlap: Duration::from_hours(24 * 365),
+        status_lists: None,
+    };
+    let auth = Auth::open(parts, policy).await.unwrap();
+    let refresh = RefreshGrant {
+        idle: Duration::from_hours(12),
+        lifetime: Duration::from_hours(24),
+        grace: Duration::from_secs(10),
+    };
+    Node {
+        auth,
+        realm: db.realm.clone(),
+        grant: Grant {
+            lifetime: Duration::from_hours(1),
+            refresh: Some(refresh),
+            claims: Box::new(|_| serde_json::Map::new()),
+        },
+    }
+}
+
+impl Node {
+    async fn run(&self, action: Action, token: Option<&IssuedToken>, fields: &[(Input, &str)]) -> Outcome {
+        let mut inputs = Inputs::new(false);
+        for (input, text) in fields {
+            inputs.push(*input, "", Given::Text(Secret::new((*text).to_owned())));
+        }
+        let call = Call {
+            realm: &self.realm,
+            grant: &self.grant,
+            wants_token: true,
+            reauthenticate: false,
+            presented: Presented(token.map(|token| token.access.clone()).into_iter().collect()),
+            inputs,
+            client: Client::default(),
+            presence: Presence::ALWAYS,
+        };
+        action.run(&self.auth, call).await.unwrap()
+    }
+
+    /// Somebody new, who is logged in.
+    async fn register(&self, email: &str) -> IssuedToken {
+        let fields = [(Input::Email, email), (Input::Password, "pass-phrase-1")];
+        self.run(Action::Register, None, &fields).await.carried.token.unwrap()
+    }
+
+    async fn login(&self, email: &str) -> IssuedToken {
+        let fields = [(Input::Email, email), (Input::Password, "pass-phrase-1")];
+        self.run(Action::Login, None, &fields).await.carried.token.unwrap()
+    }
+
+    async fn logout(&self, token: &IssuedToken) -> OutcomeKind {
+        self.run(Action::Logout, Some(token), &[]).await.kind
+    }
+
+    /// Whether it accepts a token.
+    async fn accepts(&self, token: &IssuedToken) -> bool {
+        self.run(Action::Profile, Some(token), &[]).await.kind == OutcomeKind::Ok
+    }
+
+    async fn session(&self, token: &IssuedToken) -> String {
+        let active = self.auth.introspect(&token.access).await.unwrap().unwrap();
+        active.session.to_string()
+    }
+}
+
+/// A contract may answer "you are logged out" to it.
+#[tokio::test]
+async fn who_is_told_that_a_session_had_ended_finds_it_ended() {
+    let db = fresh().await;
+    let (here, there) = (node(&db).await, node(&db).await);
+    let first = here.register("ann@example.com").await;
+    let (second, third) = (here.login("ann@example.com").await, here.login("ann@example.com").await);
+    assert_eq!(there.logout(&first).await, OutcomeKind::Ok);
+    assert!(here.accepts(&first).await, "nobody has told it yet");
+    assert_eq!(here.logout(&first).await, OutcomeKind::BadToken);
+    assert!(!here.accepts(&first).await);
+
+    let named = here.session(&second).await;
+    assert_eq!(there.logout(&second).await, OutcomeKind::Ok);
+    assert!(here.accepts(&second).await);
+    let fields = [(Input::SessionId, &*named)];
+    let outcome = here.run(Action::EndSession, Some(&third), &fields).await;
+    assert_eq!(outcome.kind, OutcomeKind::UnknownSession);
+    assert!(!here.accepts(&second).await);
+}
+
+/// The same for a refresh token that was used before: one so old that others have their turn while it is looked for.
+#[tokio::test]
+async fn who_is_told_that_a_refresh_token_was_used_before_finds_its_session_ended() {
+    let db = fresh().await;
+    let (here, there) = (node(&db).await, node(&db).await);
+    let mut token = here.register("ann@example.com").await;
+    // So many times it pauses before the session ends elsewhere: also between the look at the token and the ending.
+    for pauses in 1..8 {
+        let stolen = token.refresh.clone().unwrap();
+        for _ in 0..66 {
+            let current = token.refresh.clone().unwrap();
+            let fields = [(Input::RefreshToken, current.expose())];
+            token = here.run(Action::Refresh, None, &fields).await.carried.token.unwrap();
+        }
+        let fields = [(Input::RefreshToken, stolen.expose())];
+        let mut refreshing = pin!(here.run(Action::Refresh, None, &fields));
+        let mut paused = 0;
+        let early = poll_fn(|context| {
+            if paused == pauses {
+                return Poll::Ready(None);
+            }
+            paused += 1;
+            refreshing.as_mut().poll(context).map(Some)
+        });
+        let early = early.await;
+        there.logout(&token).await;
+        let outcome = match early {
+            Some(outcome) => outcome,
+            None => refreshing.await,
+        };
+        if outcome.kind == OutcomeKind::Reused {
+            assert!(!here.accepts(&token).await, "{pauses} pauses");
+        }
+        token = here.login("ann@example.com").await;
+    }
+}
