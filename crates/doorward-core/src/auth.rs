@@ -174,10 +174,20 @@ impl Auth {
     /// when they are written, and whoever has read no further than to one of them has to find it again. Any process
     /// that has read since then is past them; one that has not reads everything again.
     ///
+    /// The clock may be ahead, and what is forgotten be needed when it is set right. So the moment for which it is done is
+    /// written down first, and every process knows it before it trusts its memory again: [`Revocations::look_up`].
+    ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
+        let until = self.ended.forgotten_until();
+        if now.plus(SLACK) < until {
+            tracing::warn!(%now, %until, "the clock of this node or another was ahead when it forgot dead sessions: until \
+                then more tokens have to be looked up in the database");
+        }
+        self.store.forget_until(now).await?;
+        self.ended.forget_until(now);
         while self.store.purge_sessions(now, PURGE_PAGE).await? >= PURGE_PAGE {}
         let reached = self.ended.recent().progress();
         let before = std::mem::replace(&mut *self.purged_at.lock(), reached);
@@ -267,7 +277,7 @@ impl Auth {
                 }
                 continue;
             };
-            if self.session_lives(verified.session, now).await? {
+            if self.session_lives(&verified, now).await? {
                 return Ok(Authentication::Living(verified, token.clone()));
             }
             answer = Authentication::Ended(verified);
@@ -275,12 +285,13 @@ impl Auth {
         Ok(answer)
     }
 
-    /// Whether a session lives: from memory where that is fresh, from the store where it is not.
+    /// Whether the session of a token lives: from memory where that is sure, from the store where it is not.
     ///
     /// # Errors
-    /// When memory is too old and the store cannot say it either.
-    pub(crate) async fn session_lives(&self, session: SessionId, now: Timestamp) -> Result<bool> {
-        match self.ended.look_up(session, self.clock.running()) {
+    /// When memory is not sure and the store cannot say it either.
+    pub(crate) async fn session_lives(&self, token: &Verified, now: Timestamp) -> Result<bool> {
+        let session = token.session;
+        match self.ended.look_up(session, token.expires_at, self.clock.running()) {
             Known::Lives => Ok(true),
             Known::Ended => Ok(false),
             Known::Unsure => self.store.session_lives(session, now).await,

@@ -45,7 +45,14 @@ pub struct Clock(Source);
 enum Source {
     /// With the moment from which it measures what must not be fooled by a clock that is set.
     System(Instant),
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Manual>),
+}
+
+/// What a test has made of the time, in milliseconds.
+#[derive(Debug)]
+struct Manual {
+    now: AtomicI64,
+    running: AtomicI64,
 }
 
 impl Clock {
@@ -57,7 +64,10 @@ impl Clock {
 
     /// A clock that stands still at `start` until [`Clock::advance`].
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(start.0))))
+        Self(Source::Manual(Arc::new(Manual {
+            now: AtomicI64::new(start.0),
+            running: AtomicI64::new(start.0),
+        })))
     }
 
     /// Now.
@@ -68,7 +78,7 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Manual(ms) => Timestamp(ms.load(Ordering::SeqCst)),
+            Source::Manual(manual) => Timestamp(manual.now.load(Ordering::SeqCst)),
         }
     }
 
@@ -82,14 +92,26 @@ impl Clock {
     pub fn running(&self) -> Duration {
         match &self.0 {
             Source::System(start) => start.elapsed(),
-            Source::Manual(ms) => Duration::from_millis(u64::try_from(ms.load(Ordering::SeqCst)).unwrap_or(0)),
+            Source::Manual(manual) => {
+                let running = manual.running.load(Ordering::SeqCst);
+                Duration::from_millis(u64::try_from(running).unwrap_or(0))
+            }
         }
     }
 
     /// Moves a manual clock on; the machine's clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(ms) = &self.0 {
-            ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(0), Ordering::SeqCst);
+        if let Source::Manual(manual) = &self.0 {
+            let by = i64::try_from(by.as_millis()).unwrap_or(0);
+            manual.now.fetch_add(by, Ordering::SeqCst);
+            manual.running.fetch_add(by, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets a manual clock, as somebody sets the machine's: no time passes by it. The machine's is left alone.
+    pub fn set(&self, at: Timestamp) {
+        if let Source::Manual(manual) = &self.0 {
+            manual.now.store(at.0, Ordering::SeqCst);
         }
     }
 }
@@ -109,6 +131,8 @@ mod tests {
         let clock = Clock::manual(Timestamp(5));
         assert_eq!(clock.now(), Timestamp(5));
         clock.advance(Duration::from_millis(2));
-        assert_eq!(clock.now(), Timestamp(7));
+        assert_eq!((clock.now(), clock.running()), (Timestamp(7), Duration::from_millis(7)));
+        clock.set(Timestamp(3));
+        assert_eq!((clock.now(), clock.running()), (Timestamp(3), Duration::from_millis(7)));
     }
 }

@@ -61,6 +61,8 @@ impl Auth {
             };
             mirror.catch_up(ended);
             if read.len() <= ENDED_PAGE {
+                // After the endings: what was forgotten before they could be read is known to be.
+                mirror.forget_until(self.store.forgotten_until().await?);
                 return Ok(());
             }
         }

@@ -69,7 +69,7 @@ impl Auth {
         let Some(verified) = self.verify_of_any_realm(token, now).await? else {
             return Ok(None);
         };
-        if !self.session_lives(verified.session, now).await? {
+        if !self.session_lives(&verified, now).await? {
             return Ok(None);
         }
         let Some((jti, issued_at)) = verified.birth(token) else {

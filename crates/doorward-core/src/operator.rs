@@ -135,10 +135,7 @@ impl Auth {
     /// When the store cannot answer or the hash pool is full.
     pub async fn reset_password(&self, id: AccountId, password: &Secret) -> Result<bool> {
         let hash = self.hash_for_operator(password).await?;
-        let ended = self
-            .store
-            .replace_password(id, None, hash, None, self.clock.now())
-            .await?;
+        let ended = self.store.replace_password(id, None, hash, None).await?;
         Ok(self.settle(Event::PasswordChanged, id, ended))
     }
 
@@ -147,7 +144,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn end_sessions(&self, id: AccountId) -> Result<usize> {
-        let ended = self.store.end_sessions(id, None, self.clock.now()).await?;
+        let ended = self.store.end_sessions(id, None).await?;
         let count = ended.len();
         self.settle(Event::SessionsEnded, id, Some(ended));
         Ok(count)
@@ -168,7 +165,7 @@ impl Auth {
         let (mut after, mut count) = (None, 0);
         let id = realm.map(|realm| realm.id);
         let outcome = loop {
-            let portion = self.store.end_next_sessions(after, id, self.clock.now(), PORTION);
+            let portion = self.store.end_next_sessions(after, id, PORTION);
             let (ended, next) = match portion.await {
                 Ok(portion) => portion,
                 Err(error) => break Err(error),
@@ -192,7 +189,7 @@ impl Auth {
     /// # Errors
     /// When the store cannot answer.
     pub async fn delete_account(&self, id: AccountId) -> Result<bool> {
-        let ended = self.store.delete_account(id, None, self.clock.now()).await?;
+        let ended = self.store.delete_account(id, None).await?;
         Ok(self.settle(Event::AccountDeleted, id, ended))
     }
 

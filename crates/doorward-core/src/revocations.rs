@@ -6,6 +6,7 @@
 //! fingerprint under a key of this process. Two sessions share one with a probability of 2⁻⁶⁴ a pair; then one is
 //! refused early.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use self::fingerprints::Fingerprints;
@@ -29,6 +30,8 @@ pub struct Revocations {
     ended: Fingerprints,
     freshness: Freshness,
     recent: Recent,
+    /// The latest moment for which anything was forgotten, here or by another process: see [`Revocations::look_up`].
+    forgotten_until: AtomicI64,
 }
 
 /// What memory knows of a session.
@@ -38,15 +41,23 @@ pub enum Known {
     Ended,
     /// It has not ended, and the mirror is fresh enough to say so.
     Lives,
-    /// Not known to have ended, and the mirror is too old to say that it lives.
+    /// Not known to have ended, and the mirror is too old to say that it lives, or may have forgotten that it does not.
     Unsure,
 }
 
 impl Revocations {
-    /// What is known of the session, `running` into the life of the clock.
-    pub fn look_up(&self, session: SessionId, running: Duration) -> Known {
+    /// What is known of the session of a token that dies at `expires_at`, `running` into the life of the clock.
+    ///
+    /// A clock that is ahead forgets what is needed again once it is set right: endings of tokens that have not died
+    /// yet, and living sessions, which nobody can end any more. So nothing is known of the session of a token that was
+    /// dead by age at the latest moment for which anything was forgotten; only the session itself, in the store, proves
+    /// that it lives.
+    pub fn look_up(&self, session: SessionId, expires_at: Timestamp, running: Duration) -> Known {
         if self.ended.contains(session) {
             Known::Ended
+        } else if expires_at <= self.forgotten_until() {
+            // Looked at after the session: the moment is known before anything is forgotten.
+            Known::Unsure
         } else if self.freshness.holds(running) {
             Known::Lives
         } else {
@@ -91,8 +102,19 @@ impl Revocations {
         self.recent.place()
     }
 
+    /// Takes what is dead by age at this moment for forgotten from now on, if it is later than all before.
+    pub fn forget_until(&self, until: Timestamp) {
+        self.forgotten_until.fetch_max(until.0, Ordering::SeqCst);
+    }
+
+    /// The latest moment for which anything was forgotten.
+    pub fn forgotten_until(&self) -> Timestamp {
+        Timestamp(self.forgotten_until.load(Ordering::SeqCst))
+    }
+
     /// Forgets sessions whose every token is dead by age, once the hour is over in which the last of them died.
     pub fn purge(&self, now: Timestamp) {
+        self.forget_until(now);
         self.ended.purge(now);
     }
 
@@ -112,6 +134,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    /// When a token dies that outlives whatever was forgotten.
+    const FOREVER: Timestamp = Timestamp(i64::MAX);
 
     fn ended(n: u8, expires_at: i64) -> EndedSession {
         EndedSession {
@@ -140,13 +165,17 @@ mod tests {
         revocations.add(&[ended(1, 10)]);
         let (session, asked) = (ended(2, 0).session, Duration::from_secs(7));
         for running in [Duration::ZERO, asked] {
-            assert_eq!(revocations.look_up(session, running), Known::Unsure, "never caught up");
+            assert_eq!(
+                revocations.look_up(session, FOREVER, running),
+                Known::Unsure,
+                "never caught up"
+            );
         }
         revocations.confirm(asked);
-        assert_eq!(revocations.look_up(session, asked + FRESH_FOR), Known::Lives);
+        assert_eq!(revocations.look_up(session, FOREVER, asked + FRESH_FOR), Known::Lives);
         let late = asked + FRESH_FOR + Duration::from_millis(1);
-        assert_eq!(revocations.look_up(session, late), Known::Unsure);
-        assert_eq!(revocations.look_up(ended(1, 0).session, late), Known::Ended);
+        assert_eq!(revocations.look_up(session, FOREVER, late), Known::Unsure);
+        assert_eq!(revocations.look_up(ended(1, 0).session, FOREVER, late), Known::Ended);
     }
 
     #[test]
@@ -156,11 +185,25 @@ mod tests {
         revocations.catch_up(&[ended(1, 10)]);
         revocations.confirm(asked);
         revocations.start_over();
-        assert_eq!(revocations.look_up(ended(1, 0).session, asked), Known::Ended);
-        assert_eq!(revocations.look_up(ended(2, 0).session, asked), Known::Unsure);
+        assert_eq!(revocations.look_up(ended(1, 0).session, FOREVER, asked), Known::Ended);
+        assert_eq!(revocations.look_up(ended(2, 0).session, FOREVER, asked), Known::Unsure);
         revocations.catch_up(&[ended(1, 10)]);
         revocations.confirm(asked);
-        assert_eq!(revocations.look_up(ended(2, 0).session, asked), Known::Lives);
+        assert_eq!(revocations.look_up(ended(2, 0).session, FOREVER, asked), Known::Lives);
+    }
+
+    #[test]
+    fn of_what_was_forgotten_it_is_unsure_when_the_clock_goes_back() {
+        let revocations = Revocations::default();
+        let (asked, ahead) = (Duration::from_secs(7), Timestamp(20_000_000));
+        revocations.add(&[ended(1, 10_000_000)]);
+        revocations.confirm(asked);
+        revocations.purge(ahead);
+        revocations.purge(Timestamp(5));
+        let known = |expires_at| revocations.look_up(ended(1, 0).session, Timestamp(expires_at), asked);
+        assert_eq!(known(10_000_000), Known::Unsure);
+        assert_eq!(known(ahead.0), Known::Unsure);
+        assert_eq!(known(ahead.0 + 1), Known::Lives, "nothing of it was forgotten");
     }
 
     #[test]

@@ -132,7 +132,6 @@ pub trait Store: Send + Sync + 'static {
         expected: Option<&PasswordHash>,
         new: PasswordHash,
         keep: Option<SessionId>,
-        at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>>;
     /// Replaces the hash of the same password by a stronger one, if it still is `expected`.
     async fn upgrade_password_hash(&self, id: AccountId, expected: &PasswordHash, new: PasswordHash) -> Result<()>;
@@ -142,12 +141,8 @@ pub trait Store: Send + Sync + 'static {
     async fn enable_account(&self, id: AccountId) -> Result<bool>;
     /// Deletes the account, if its password still is `expected` (if given), and everything of it but the memory of
     /// its ended sessions. `None` when the account is gone or its password is another one by now.
-    async fn delete_account(
-        &self,
-        id: AccountId,
-        expected: Option<&PasswordHash>,
-        at: Timestamp,
-    ) -> Result<Option<Vec<EndedSession>>>;
+    async fn delete_account(&self, id: AccountId, expected: Option<&PasswordHash>)
+    -> Result<Option<Vec<EndedSession>>>;
 
     /// Opens a session, if the account is enabled and its password still is `password_hash`: a login must not
     /// outrun the change that was to shut it out. Says whether the account has more than `limit` sessions then, those
@@ -168,15 +163,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<Session>>;
     /// Ends one session of an account, if it lives. `None` when it does not (or is somebody else's).
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>>;
-    /// Ends every session of an account but `keep`.
-    async fn end_sessions(
-        &self,
-        account: AccountId,
-        keep: Option<SessionId>,
-        at: Timestamp,
-    ) -> Result<Vec<EndedSession>>;
-    /// Ends sessions of an account until it has `limit`, `newest` among them: first those that have expired, which are
-    /// forgotten and not answered, then those that were used last the longest ago; not more than [`MAX_EXCESS`] at a time.
+    /// Ends every session of an account but `keep`, those that have expired among them: by another clock they may live.
+    async fn end_sessions(&self, account: AccountId, keep: Option<SessionId>) -> Result<Vec<EndedSession>>;
+    /// Ends sessions of an account until it has `limit`, `newest` among them: first those that have expired, then those
+    /// that were used last the longest ago; not more than [`MAX_EXCESS`] at a time.
     /// One that somebody uses in this moment may stay, or end all the same.
     async fn end_excess_sessions(
         &self,
@@ -186,13 +176,12 @@ pub trait Store: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<Vec<EndedSession>>;
     /// Ends sessions of all accounts, or of those of a realm, among the next `limit` after `after` in the order of ids,
-    /// which is that of their opening. Those that have expired are forgotten and not answered. Answers after which to
-    /// go on as well; `None` when there are no more.
+    /// which is that of their opening, and those that have expired among them. Answers after which to go on as well; `None`
+    /// when there are no more.
     async fn end_next_sessions(
         &self,
         after: Option<SessionId>,
         realm: Option<RealmId>,
-        at: Timestamp,
         limit: usize,
     ) -> Result<(Vec<EndedSession>, Option<SessionId>)>;
     /// Up to `limit` endings after `sequence`, in order.
@@ -201,6 +190,12 @@ pub trait Store: Send + Sync + 'static {
     async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotationOutcome>;
     /// The living session of that id, if it has refresh tokens.
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>>;
+    /// Remembers that from now on what is dead by age at `until` may be forgotten, if no later moment is remembered. It
+    /// has to be, before anything is forgotten.
+    async fn forget_until(&self, until: Timestamp) -> Result<()>;
+    /// The latest moment for which anybody has asked that: what was dead by age then, by a clock that may have been
+    /// ahead, may be forgotten. The beginning of time if nobody has.
+    async fn forgotten_until(&self) -> Result<Timestamp>;
     /// Forgets sessions whose every token is dead by age at `now`, at most `limit`. Answers how many.
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize>;
     /// Forgets endings of sessions whose every access token is dead by age at `now`, at most `limit`, of those with a

@@ -13,6 +13,7 @@ mod channel;
 mod client;
 mod endings;
 mod fault;
+mod forgotten;
 mod hidden;
 mod key;
 mod link;

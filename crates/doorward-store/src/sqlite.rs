@@ -9,6 +9,7 @@ mod account;
 mod checkpoints;
 mod client;
 mod connection;
+mod forgotten;
 mod key;
 mod migrations;
 mod read_lock;

@@ -62,10 +62,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         }
         let new = auth.hasher.hash(&caller, &new).await?;
         let keep = Some(verified.session);
-        let replaced = auth
-            .store
-            .replace_password(account.id, Some(&hash), new, keep, auth.clock.now())
-            .await?;
+        let replaced = auth.store.replace_password(account.id, Some(&hash), new, keep).await?;
         if let Some(ended) = replaced {
             auth.ended(&ended);
             record(

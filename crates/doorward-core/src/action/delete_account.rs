@@ -41,10 +41,7 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         } else {
             None
         };
-        let deleted = auth
-            .store
-            .delete_account(verified.account, confirmed.as_ref(), auth.clock.now())
-            .await?;
+        let deleted = auth.store.delete_account(verified.account, confirmed.as_ref()).await?;
         let Some(ended) = deleted else {
             if confirmed.is_none() {
                 return Ok(Outcome::of(OutcomeKind::Gone));

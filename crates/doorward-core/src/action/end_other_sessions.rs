@@ -26,10 +26,9 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
         Ok(living) => living,
         Err(refused) => return Ok(Outcome::of(refused)),
     };
-    let at = auth.clock.now();
     let ended = auth
         .store
-        .end_sessions(verified.account, Some(verified.session), at)
+        .end_sessions(verified.account, Some(verified.session))
         .await?;
     auth.ended(&ended);
     record(Event::SessionsEnded, Some(verified.account), None, Some(&call.client));

@@ -151,7 +151,7 @@ async fn end_excess(auth: &Auth, newest: &Session, client: &Client) {
         .end_excess_sessions(newest.account, newest.id, kept, auth.clock.now())
         .await;
     match ended {
-        // Those that are too many may all have expired.
+        // Another login may have ended them.
         Ok(ended) if ended.is_empty() => {}
         Ok(ended) => {
             auth.ended(&ended);

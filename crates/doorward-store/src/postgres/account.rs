@@ -158,7 +158,7 @@ pub(super) async fn update(
         return Err(nothing(Written::Taken(kind)));
     }
     let ended = match password {
-        Some(password) => session::end_all(link, id, Some(password.keep), at).await?,
+        Some(password) => session::end_all(link, id, Some(password.keep)).await?,
         None => Vec::new(),
     };
     Ok((Written::Done(account), ended))
@@ -236,11 +236,10 @@ pub(super) async fn replace_password(
     expected: Option<&PasswordHash>,
     new: &PasswordHash,
     keep: Option<SessionId>,
-    at: Timestamp,
 ) -> Result<Option<Vec<EndedSession>>, Fault> {
     match replace_hash(link, id, expected, new).await? {
         0 => Ok(None),
-        _ => session::end_all(link, id, keep, at).await.map(Some),
+        _ => session::end_all(link, id, keep).await.map(Some),
     }
 }
 
@@ -258,7 +257,7 @@ pub(super) async fn replace_hash(
 pub(super) async fn disable(link: &Link, id: AccountId, at: Timestamp) -> Result<Option<Vec<EndedSession>>, Fault> {
     match link.execute(DISABLE, &[&at.0, &id.0]).await? {
         0 => Ok(None),
-        _ => session::end_all(link, id, None, at).await.map(Some),
+        _ => session::end_all(link, id, None).await.map(Some),
     }
 }
 
@@ -270,13 +269,12 @@ pub(super) async fn delete(
     link: &Link,
     id: AccountId,
     expected: Option<&PasswordHash>,
-    at: Timestamp,
 ) -> Result<Option<Vec<EndedSession>>, Fault> {
     if lock_confirmed(link, id, expected).await?.is_none() {
         return Ok(None);
     }
     link.execute(FREE_ALL, &[&id.0]).await?;
-    let ended = session::end_all(link, id, None, at).await?;
+    let ended = session::end_all(link, id, None).await?;
     link.execute(DELETE, &[&id.0]).await?;
     Ok(Some(ended))
 }

@@ -27,6 +27,9 @@ use super::link::Link;
 use super::readers::Readers;
 use super::row;
 
+/// By this time no session has expired.
+const WHENEVER: Timestamp = Timestamp(i64::MIN);
+
 // The condition is in the insert: a login must not outrun the change that was to shut it out. `FOR SHARE` makes
 // it wait for such a change in flight and look again, and makes such a change wait until the session is there
 // to be ended. What it returns of the account's sessions is as it was before this one.
@@ -72,13 +75,13 @@ const END_MANY: &str = "WITH gone AS ( \
      SELECT taken.last_sequence - living.place + 1, living.id, living.remember_until, living.status_index, \
      (random() * 9007199254740991)::bigint FROM taken CROSS JOIN living \
      RETURNING sequence, session, expires_at, mark";
-// What has expired goes without an ending: its tokens are dead by age and no node needs to be told.
+// As END for all of an account. Those that have expired as well: this clock may be ahead, and by another one their
+// tokens are good.
 const END_ALL: &str = "WITH gone AS ( \
          DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
-         RETURNING id, expires_at, LEAST(expires_at, access_until) AS remember_until, status_index \
+         RETURNING id, LEAST(expires_at, access_until) AS remember_until, status_index \
      ), living AS ( \
          SELECT id, remember_until, status_index, row_number() OVER (ORDER BY id) AS place FROM gone \
-         WHERE expires_at > $3 \
      ), taken AS ( \
          UPDATE endings SET last_sequence = last_sequence + (SELECT count(*) FROM living) \
          WHERE id = 1 AND EXISTS (SELECT 1 FROM living) RETURNING last_sequence \
@@ -94,7 +97,6 @@ const EXCESS: &str = "SELECT id FROM sessions WHERE account = $1 AND id <> $2 OR
 // asked for and not a condition: one that few sessions are of would have all others looked at at once.
 const NEXT: &str = "SELECT id, account, (SELECT realm FROM accounts WHERE accounts.id = sessions.account) \
      FROM sessions WHERE id > $1 ORDER BY id LIMIT $2 FOR UPDATE";
-const FORGET: &str = "DELETE FROM sessions WHERE id = ANY ($1) AND expires_at <= $2";
 // Makes two that end all sessions of one account take turns; otherwise each could hold a session that the
 // other wants.
 const LOCK_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
@@ -182,8 +184,8 @@ pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<Ende
     row::all(&rows, ending)
 }
 
-/// Ends what the account has more than `limit` sessions: first those that have expired, which are forgotten, then those
-/// that were used last the longest ago, `newest` in no case. Two that do so for one account take turns: each keeps its own
+/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last the
+/// longest ago, `newest` in no case. Two that do so for one account take turns: each keeps its own
 /// newest, and both could end the other's. Nothing that comes after this in the transaction may wait for anybody.
 pub(super) async fn end_excess(
     link: &Link,
@@ -195,8 +197,8 @@ pub(super) async fn end_excess(
     lock_account(link, account).await?;
     let (kept, most) = (row::limit(limit), row::limit(MAX_EXCESS));
     let rows = link.rows(EXCESS, &[&account.0, &newest.0, &at.0, &kept, &most]).await?;
-    let excess: Vec<Wanted> = row::all(&rows, |row| Ok(wanted(row.try_get(0)?, account, at)))?;
-    end_or_forget(link, &excess, at).await
+    let excess: Vec<Wanted> = row::all(&rows, |row| Ok(wanted(row.try_get(0)?, account)))?;
+    end_these(link, &excess).await
 }
 
 /// Ends the sessions of a realm, or of all, among the next `limit` after `after`. Answers them, and where to go on.
@@ -204,13 +206,12 @@ pub(super) async fn end_next(
     link: &Link,
     after: Option<SessionId>,
     realm: Option<RealmId>,
-    at: Timestamp,
     limit: usize,
 ) -> Result<(Vec<EndedSession>, Option<SessionId>), Fault> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let rows = link.rows(NEXT, &[&after, &row::limit(limit)]).await?;
     let next = row::all(&rows, |row| {
-        let wanted = wanted(row.try_get(0)?, AccountId(row.try_get(1)?), at);
+        let wanted = wanted(row.try_get(0)?, AccountId(row.try_get(1)?));
         Ok((wanted, RealmId(row.try_get(2)?)))
     })?;
     let last = next.last().filter(|_| next.len() >= limit);
@@ -219,21 +220,19 @@ pub(super) async fn end_next(
         .into_iter()
         .filter(|(_, of)| realm.is_none_or(|realm| realm == *of));
     let of_realm: Vec<Wanted> = of_realm.map(|(wanted, _)| wanted).collect();
-    Ok((end_or_forget(link, &of_realm, at).await?, last))
+    Ok((end_these(link, &of_realm).await?, last))
 }
 
-fn wanted(session: Uuid, account: AccountId, at: Timestamp) -> Wanted {
+fn wanted(session: Uuid, account: AccountId) -> Wanted {
     Wanted {
         session: SessionId(session),
         account,
-        at,
+        at: WHENEVER,
     }
 }
 
-/// Ends these sessions, but for those that others hold. Those that have expired are forgotten.
-async fn end_or_forget(link: &Link, sessions: &[Wanted], at: Timestamp) -> Result<Vec<EndedSession>, Fault> {
-    let ids: Vec<Uuid> = sessions.iter().map(|wanted| wanted.session.0).collect();
-    link.execute(FORGET, &[&ids, &at.0]).await?;
+/// Ends these sessions, but for those that others hold, and those that have expired as well.
+async fn end_these(link: &Link, sessions: &[Wanted]) -> Result<Vec<EndedSession>, Fault> {
     let mut ended = end_many(link, &sessions.iter().collect::<Vec<_>>()).await?;
     ended.sort_unstable_by_key(|ended| ended.sequence);
     Ok(ended)
@@ -244,10 +243,9 @@ pub(super) async fn end_others(
     link: &Link,
     account: AccountId,
     keep: Option<SessionId>,
-    at: Timestamp,
 ) -> Result<Vec<EndedSession>, Fault> {
     lock_account(link, account).await?;
-    end_all(link, account, keep, at).await
+    end_all(link, account, keep).await
 }
 
 /// Ends every session of the account but `keep`. The row of the account has to be locked by then, and nothing
@@ -256,10 +254,9 @@ pub(super) async fn end_all(
     link: &Link,
     account: AccountId,
     keep: Option<SessionId>,
-    at: Timestamp,
 ) -> Result<Vec<EndedSession>, Fault> {
     let keep = keep.map(|id| id.0);
-    let rows = link.rows(END_ALL, &[&account.0, &keep, &at.0]).await?;
+    let rows = link.rows(END_ALL, &[&account.0, &keep]).await?;
     let mut ended = row::all(&rows, ending)?;
     ended.sort_unstable_by_key(|ended| ended.sequence);
     Ok(ended)

@@ -20,7 +20,7 @@ use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Writte
 use doorward_core::{Result, Timestamp};
 
 use super::endings::Wanted;
-use super::{Postgres, account, client, key, realm, refresh, session, status_list};
+use super::{Postgres, account, client, forgotten, key, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Postgres {
@@ -80,11 +80,10 @@ impl Store for Postgres {
         expected: Option<&PasswordHash>,
         new: PasswordHash,
         keep: Option<SessionId>,
-        at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>> {
         let new = &new;
         let ended = self
-            .transaction(|link| async move { Ok(account::replace_password(&link, id, expected, new, keep, at).await?) })
+            .transaction(|link| async move { Ok(account::replace_password(&link, id, expected, new, keep).await?) })
             .await?;
         self.tell_if(has_any(ended.as_deref())).await;
         Ok(ended)
@@ -112,10 +111,9 @@ impl Store for Postgres {
         &self,
         id: AccountId,
         expected: Option<&PasswordHash>,
-        at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>> {
         let ended = self
-            .transaction(|link| async move { Ok(account::delete(&link, id, expected, at).await?) })
+            .transaction(|link| async move { Ok(account::delete(&link, id, expected).await?) })
             .await?;
         self.tell_if(has_any(ended.as_deref())).await;
         Ok(ended)
@@ -163,14 +161,9 @@ impl Store for Postgres {
         Ok(ended)
     }
 
-    async fn end_sessions(
-        &self,
-        account: AccountId,
-        keep: Option<SessionId>,
-        at: Timestamp,
-    ) -> Result<Vec<EndedSession>> {
+    async fn end_sessions(&self, account: AccountId, keep: Option<SessionId>) -> Result<Vec<EndedSession>> {
         let ended = self
-            .transaction(|link| async move { Ok(session::end_others(&link, account, keep, at).await?) })
+            .transaction(|link| async move { Ok(session::end_others(&link, account, keep).await?) })
             .await?;
         self.tell_if(!ended.is_empty()).await;
         Ok(ended)
@@ -194,11 +187,10 @@ impl Store for Postgres {
         &self,
         after: Option<SessionId>,
         realm: Option<RealmId>,
-        at: Timestamp,
         limit: usize,
     ) -> Result<(Vec<EndedSession>, Option<SessionId>)> {
         let (ended, next) = self
-            .transaction(|link| async move { Ok(session::end_next(&link, after, realm, at, limit).await?) })
+            .transaction(|link| async move { Ok(session::end_next(&link, after, realm, limit).await?) })
             .await?;
         self.tell_if(!ended.is_empty()).await;
         Ok((ended, next))
@@ -216,6 +208,15 @@ impl Store for Postgres {
 
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
         refresh::refreshable(&self.readers, id, now).await
+    }
+
+    async fn forget_until(&self, until: Timestamp) -> Result<()> {
+        self.write(|link| async move { forgotten::raise(&link, until).await })
+            .await
+    }
+
+    async fn forgotten_until(&self) -> Result<Timestamp> {
+        forgotten::until(&self.readers).await
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {

@@ -130,7 +130,7 @@ pub(super) fn update(
     let mut ended = Vec::new();
     if let Some(PasswordChange { new, keep }) = confirmed.and_then(|confirmed| confirmed.replacement) {
         replace_hash(connection, id, None, &new)?;
-        ended = session::end_all(connection, id, Some(keep), at)?;
+        ended = session::end_all(connection, id, Some(keep))?;
     }
     let before = canonicals(&account.profile);
     change.apply(&mut account.profile);
@@ -254,11 +254,10 @@ pub(super) fn replace_password(
     expected: Option<&PasswordHash>,
     new: &PasswordHash,
     keep: Option<SessionId>,
-    at: Timestamp,
 ) -> rusqlite::Result<Option<Vec<EndedSession>>> {
     match replace_hash(connection, id, expected, new)? {
         0 => Ok(None),
-        _ => session::end_all(connection, id, keep, at).map(Some),
+        _ => session::end_all(connection, id, keep).map(Some),
     }
 }
 
@@ -285,7 +284,7 @@ pub(super) fn disable(
         .execute(params![at.0, id.0.as_bytes()])?
     {
         0 => Ok(None),
-        _ => session::end_all(connection, id, None, at).map(Some),
+        _ => session::end_all(connection, id, None).map(Some),
     }
 }
 
@@ -297,12 +296,11 @@ pub(super) fn delete(
     connection: &Connection,
     id: AccountId,
     expected: Option<&PasswordHash>,
-    at: Timestamp,
 ) -> rusqlite::Result<Option<Vec<EndedSession>>> {
     if find_confirmed(connection, id, expected)?.is_none() {
         return Ok(None);
     }
-    let ended = session::end_all(connection, id, None, at)?;
+    let ended = session::end_all(connection, id, None)?;
     connection
         .prepare_cached(FREE_IDENTIFIERS)?
         .execute([id.0.as_bytes()])?;

@@ -23,6 +23,9 @@ const MANY_ENDED: usize = 1_000;
 /// millisecond, since it runs on a thread that answers requests.
 const LOOKED_AT: usize = 1_000;
 
+/// By this time no session has expired.
+const WHENEVER: Timestamp = Timestamp(i64::MIN);
+
 // The condition is in the insert: a login must not outrun the change that was to shut it out.
 const OPEN: &str = "INSERT INTO sessions (id, account, created_at, used_at, expires_at, address, user_agent, \
      refresh_hash, status_index, access_until) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $9 FROM accounts \
@@ -37,11 +40,11 @@ const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
      RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
 // The ending is remembered until the last access token is dead by age. Two statements where one with `RETURNING` would
 // do, and the mark drawn where it is read: for `RETURNING` SQLite makes a table of its own, each time.
-const TO_END: &str = "SELECT id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
+const TO_END: &str = "SELECT id, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
      random() & 9007199254740991 FROM sessions WHERE id = $1 AND account = $2 AND expires_at > $3";
 const REMOVE: &str = "DELETE FROM sessions WHERE id = $1";
 const END_ALL: &str = "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2 \
-     RETURNING id, expires_at, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
+     RETURNING id, min(expires_at, COALESCE(access_until, expires_at)), status_index, \
      random() & 9007199254740991";
 // Answered from the index, from where the session that was just opened stands in it.
 const HAS_MORE: &str = "SELECT 1 FROM sessions WHERE account = $1 LIMIT 1 OFFSET $2";
@@ -151,24 +154,22 @@ pub(super) fn end(
     remember(connection, &found).map(Some)
 }
 
-/// Ends every session of the account but `keep`. Those that have expired are forgotten on the way: their
-/// tokens are dead by age and no node needs to be told.
+/// Ends every session of the account but `keep`. Those that have expired as well: this clock may be ahead, and by
+/// another one their tokens are good.
 pub(super) fn end_all(
     connection: &Connection,
     account: AccountId,
     keep: Option<SessionId>,
-    at: Timestamp,
 ) -> rusqlite::Result<Vec<EndedSession>> {
     let keep = keep.map(|id| id.0.into_bytes());
     let mut statement = connection.prepare_cached(END_ALL)?;
     let rows = statement.query_map(params![account.0.as_bytes(), keep], removed)?;
     let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-    let living = rows.iter().filter(|removed| removed.expires_at > at);
-    living.map(|removed| remember(connection, removed)).collect()
+    rows.iter().map(|removed| remember(connection, removed)).collect()
 }
 
-/// Ends what the account has more than `limit` sessions: first those that have expired, which are forgotten, then those
-/// that were used last the longest ago, `newest` in no case.
+/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last the
+/// longest ago, `newest` in no case.
 pub(super) fn end_excess(
     connection: &Connection,
     account: AccountId,
@@ -185,7 +186,7 @@ pub(super) fn end_excess(
     ];
     let mut statement = connection.prepare_cached(EXCESS)?;
     let excess = statement.query_map(row, id)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    end_or_forget(connection, excess.into_iter().map(|id| (id, account)), at)
+    end_these(connection, excess.into_iter().map(|id| (id, account)))
 }
 
 /// Ends the sessions of a realm, or of all, among the next `limit` after `after`. Answers them, and where to go on.
@@ -193,7 +194,6 @@ pub(super) fn end_next(
     connection: &Connection,
     after: Option<SessionId>,
     realm: Option<RealmId>,
-    at: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<(Vec<EndedSession>, Option<SessionId>)> {
     let after = after.map_or(Vec::new(), |id| id.0.as_bytes().to_vec());
@@ -205,22 +205,18 @@ pub(super) fn end_next(
     let next: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     let last = next.last().filter(|_| next.len() >= limit).map(|(id, ..)| *id);
     let wanted = next.iter().filter(|(.., of)| realm.is_none_or(|realm| realm == *of));
-    let ended = end_or_forget(connection, wanted.map(|(id, account, _)| (*id, *account)), at)?;
+    let ended = end_these(connection, wanted.map(|(id, account, _)| (*id, *account)))?;
     Ok((ended, last))
 }
 
-/// Ends these sessions, each of its account. Those that have expired are forgotten.
-fn end_or_forget(
+/// Ends these sessions, each of its account, and those that have expired as well.
+fn end_these(
     connection: &Connection,
     sessions: impl Iterator<Item = (SessionId, AccountId)>,
-    at: Timestamp,
 ) -> rusqlite::Result<Vec<EndedSession>> {
     let mut ended = Vec::new();
     for (id, account) in sessions {
-        match end(connection, id, account, at)? {
-            Some(one) => ended.push(one),
-            None => drop(connection.prepare_cached(REMOVE)?.execute([id.0.as_bytes()])?),
-        }
+        ended.extend(end(connection, id, account, WHENEVER)?);
     }
     Ok(ended)
 }
@@ -324,7 +320,6 @@ fn id(row: &Row<'_>) -> rusqlite::Result<SessionId> {
 /// A session that is no row any more.
 struct Removed {
     id: SessionId,
-    expires_at: Timestamp,
     remember_until: Timestamp,
     status_index: Option<i64>,
     mark: i64,
@@ -358,10 +353,9 @@ fn ending(row: &Row<'_>) -> rusqlite::Result<EndedSession> {
 fn removed(row: &Row<'_>) -> rusqlite::Result<Removed> {
     Ok(Removed {
         id: SessionId(Uuid::from_bytes(row.get(0)?)),
-        expires_at: Timestamp(row.get(1)?),
-        remember_until: Timestamp(row.get(2)?),
-        status_index: row.get(3)?,
-        mark: row.get(4)?,
+        remember_until: Timestamp(row.get(1)?),
+        status_index: row.get(2)?,
+        mark: row.get(3)?,
     })
 }
 

@@ -5,12 +5,13 @@ use doorward_core::identifier::Canonical;
 use doorward_core::realm::RealmId;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::{account, client, connection, key, migrations, realm, refresh, session, status_list};
+use super::{account, client, connection, forgotten, key, migrations, realm, refresh, session, status_list};
 
 /// The nouns' statements beside the sources they stand in.
-const NOUNS: [(&str, &[&str], &str); 7] = [
+const NOUNS: [(&str, &[&str], &str); 8] = [
     ("account", account::STATEMENTS, include_str!("account.rs")),
     ("client", client::STATEMENTS, include_str!("client.rs")),
+    ("forgotten", forgotten::STATEMENTS, include_str!("forgotten.rs")),
     ("key", key::STATEMENTS, include_str!("key.rs")),
     ("realm", realm::STATEMENTS, include_str!("realm.rs")),
     ("refresh", refresh::STATEMENTS, include_str!("refresh.rs")),

@@ -18,7 +18,7 @@ use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Written};
 use doorward_core::{Result, Timestamp};
 
-use super::{Sqlite, account, client, key, realm, refresh, session, status_list};
+use super::{Sqlite, account, client, forgotten, key, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -76,11 +76,10 @@ impl Store for Sqlite {
         expected: Option<&PasswordHash>,
         new: PasswordHash,
         keep: Option<SessionId>,
-        at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>> {
         let expected = expected.cloned();
         self.writer
-            .write(move |db| account::replace_password(db, id, expected.as_ref(), &new, keep, at))
+            .write(move |db| account::replace_password(db, id, expected.as_ref(), &new, keep))
             .await
     }
 
@@ -103,11 +102,10 @@ impl Store for Sqlite {
         &self,
         id: AccountId,
         expected: Option<&PasswordHash>,
-        at: Timestamp,
     ) -> Result<Option<Vec<EndedSession>>> {
         let expected = expected.cloned();
         self.writer
-            .write(move |db| account::delete(db, id, expected.as_ref(), at))
+            .write(move |db| account::delete(db, id, expected.as_ref()))
             .await
     }
 
@@ -143,15 +141,8 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn end_sessions(
-        &self,
-        account: AccountId,
-        keep: Option<SessionId>,
-        at: Timestamp,
-    ) -> Result<Vec<EndedSession>> {
-        self.writer
-            .write(move |db| session::end_all(db, account, keep, at))
-            .await
+    async fn end_sessions(&self, account: AccountId, keep: Option<SessionId>) -> Result<Vec<EndedSession>> {
+        self.writer.write(move |db| session::end_all(db, account, keep)).await
     }
 
     async fn end_excess_sessions(
@@ -170,11 +161,10 @@ impl Store for Sqlite {
         &self,
         after: Option<SessionId>,
         realm: Option<RealmId>,
-        at: Timestamp,
         limit: usize,
     ) -> Result<(Vec<EndedSession>, Option<SessionId>)> {
         self.writer
-            .write(move |db| session::end_next(db, after, realm, at, limit))
+            .write(move |db| session::end_next(db, after, realm, limit))
             .await
     }
 
@@ -188,6 +178,14 @@ impl Store for Sqlite {
 
     async fn refreshable(&self, id: SessionId, now: Timestamp) -> Result<Option<Refreshable>> {
         self.readers.read(|db| refresh::refreshable(db, id, now))
+    }
+
+    async fn forget_until(&self, until: Timestamp) -> Result<()> {
+        self.writer.write(move |db| forgotten::raise(db, until)).await
+    }
+
+    async fn forgotten_until(&self) -> Result<Timestamp> {
+        self.readers.read(forgotten::until)
     }
 
     async fn purge_sessions(&self, now: Timestamp, limit: usize) -> Result<usize> {

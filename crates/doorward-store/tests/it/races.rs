@@ -148,7 +148,7 @@ async fn an_ending_made_by_another_process_is_seen_by_its_sequence() {
     let mut sequence = 0;
     for by in [&command, &server, &command] {
         let sid = sign_in(&*server, ann).await;
-        by.end_sessions(ann, None, NOW).await.unwrap();
+        by.end_sessions(ann, None).await.unwrap();
         let seen = server.ended_sessions(sequence, 10).await.unwrap();
         assert_eq!(seen.iter().map(|ended| ended.session).collect::<Vec<_>>(), [sid]);
         sequence = seen[0].sequence;
@@ -263,7 +263,7 @@ async fn no_login_outruns_the_disabling_of_its_account() {
 async fn no_login_outruns_a_new_password() {
     logins_race(async |store, ann| {
         store
-            .replace_password(ann, Some(&first_hash()), hash("second"), None, NOW)
+            .replace_password(ann, Some(&first_hash()), hash("second"), None)
             .await
             .unwrap()
             .unwrap();
@@ -274,7 +274,7 @@ async fn no_login_outruns_a_new_password() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_login_outruns_the_deletion_of_its_account() {
     logins_race(async |store, ann| {
-        store.delete_account(ann, None, NOW).await.unwrap().unwrap();
+        store.delete_account(ann, None).await.unwrap().unwrap();
     })
     .await;
 }

@@ -42,10 +42,10 @@ async fn every_change_that_others_remember_is_told() {
     one.end_session(sid, ann, NOW).await.unwrap().unwrap();
     other.told().await;
     sign_in(&*one, ann).await;
-    assert_eq!(one.end_sessions(ann, None, NOW).await.unwrap().len(), 1);
+    assert_eq!(one.end_sessions(ann, None).await.unwrap().len(), 1);
     other.told().await;
     sign_in(&*one, ann).await;
-    one.replace_password(ann, None, first_hash(), None, NOW).await.unwrap();
+    one.replace_password(ann, None, first_hash(), None).await.unwrap();
     other.told().await;
     let (kept, _) = (sign_in(&*one, ann).await, sign_in(&*one, ann).await);
     let password = Confirmation {
@@ -66,7 +66,7 @@ async fn every_change_that_others_remember_is_told() {
     other.told().await;
     assert!(one.enable_account(ann).await.unwrap());
     assert!(open(&*one, session(ann), &hash("second")).await);
-    assert_eq!(one.delete_account(ann, None, NOW).await.unwrap().unwrap().len(), 1);
+    assert_eq!(one.delete_account(ann, None).await.unwrap().unwrap().len(), 1);
     other.told().await;
     assert!(one.add_signing_key(key("first"), None).await.unwrap());
     other.told().await;
@@ -77,7 +77,7 @@ async fn every_change_that_others_remember_is_told() {
     other.told().await;
     let bob = register(&*one, &db.realm, "bob@example.com").await.id;
     sign_in(&*one, bob).await;
-    assert_eq!(one.end_next_sessions(None, None, NOW, 10).await.unwrap().0.len(), 1);
+    assert_eq!(one.end_next_sessions(None, None, 10).await.unwrap().0.len(), 1);
     other.told().await;
 }
 

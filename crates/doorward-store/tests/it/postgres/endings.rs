@@ -58,7 +58,7 @@ async fn a_number_that_is_taken_and_not_committed_holds_back_the_next() {
 
     let ending = tokio::spawn({
         let store = Arc::clone(&db.store);
-        async move { store.end_sessions(ann, None, NOW).await.unwrap() }
+        async move { store.end_sessions(ann, None).await.unwrap() }
     });
     waits(&ending, &another_node(&db).await).await;
     assert!(read(&*db, 0).await.is_empty(), "neither is visible");
@@ -123,7 +123,7 @@ async fn end_all_ways(store: Arc<dyn Store>, ann: AccountId) -> Vec<SessionId> {
                     assert!(store.end_session(sid, ann, NOW).await.unwrap().is_some());
                 }
             }
-            1 => assert_eq!(store.end_sessions(ann, None, NOW).await.unwrap().len(), 2),
+            1 => assert_eq!(store.end_sessions(ann, None).await.unwrap().len(), 2),
             _ => {
                 assert_eq!(store.disable_account(ann, NOW).await.unwrap().unwrap().len(), 2);
                 assert!(store.enable_account(ann).await.unwrap());
@@ -261,7 +261,7 @@ async fn a_session_that_somebody_holds_ends_with_all_others() {
     node.batch_execute(&hold).await.unwrap();
     let waiting = tokio::spawn({
         let store = Arc::clone(&db.store);
-        async move { store.end_next_sessions(None, None, NOW, 10).await.unwrap().0 }
+        async move { store.end_next_sessions(None, None, 10).await.unwrap().0 }
     });
     waits(&waiting, &another_node(&db).await).await;
     node.batch_execute("COMMIT").await.unwrap();
@@ -282,7 +282,7 @@ async fn the_ending_of_an_older_session_is_remembered_as_long_as_it_would_have_l
         assert_eq!(listed[0].access_until, later(HOUR));
         let ended = match way {
             0 => db.end_session(sid, ann, NOW).await.unwrap().unwrap(),
-            1 => db.end_sessions(ann, None, NOW).await.unwrap()[0],
+            1 => db.end_sessions(ann, None).await.unwrap()[0],
             _ => {
                 let until = later(HOUR + 5);
                 let extended = db

@@ -191,7 +191,7 @@ async fn a_deleted_account_leaves_only_the_memory_of_its_endings() {
     let ann = register(&*db, &db.realm, "ann@example.com").await;
     let bob = register(&*db, &db.realm, "bob@example.com").await;
     let sid = sign_in(&*db, ann.id).await;
-    let ended = db.delete_account(ann.id, None, NOW).await.unwrap().unwrap();
+    let ended = db.delete_account(ann.id, None).await.unwrap().unwrap();
     assert_eq!(sorted(&ended), [sid]);
 
     assert!(db.account(ann.id).await.unwrap().is_none());
@@ -199,7 +199,7 @@ async fn a_deleted_account_leaves_only_the_memory_of_its_endings() {
     assert!(living(&*db, ann.id).await.is_empty());
     assert!(!open(&*db, session(ann.id), &first_hash()).await);
     assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), [sid]);
-    assert!(db.delete_account(ann.id, None, NOW).await.unwrap().is_none());
+    assert!(db.delete_account(ann.id, None).await.unwrap().is_none());
     assert!(
         find(&*db, &db.realm, "bob@example.com")
             .await
@@ -208,7 +208,7 @@ async fn a_deleted_account_leaves_only_the_memory_of_its_endings() {
 
     let again = register(&*db, &db.realm, "ann@example.com").await;
     assert_eq!(again.number, 3, "a number is never given twice");
-    db.delete_account(again.id, None, NOW).await.unwrap().unwrap();
+    db.delete_account(again.id, None).await.unwrap().unwrap();
     assert_eq!(
         register(&*db, &db.realm, "ann@example.com").await.number,
         4,

@@ -1,4 +1,4 @@
-//! What nodes on one database answer while another of them has just done something.
+//! What nodes on one database answer while another of them has just done something, and while their clocks are set.
 //!
 //! The surprise: a clock stands still until a test moves it, so the memory of a node stays fresh until it is read anew.
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use doorward_core::account::AccountId;
 use doorward_core::action::{Action, Call, Given, Input, Inputs, IssuedToken, Outcome, OutcomeKind};
 use doorward_core::auth::{Grant, Parts, RefreshGrant};
 use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
@@ -16,12 +17,13 @@ use doorward_core::presence::Presence;
 use doorward_core::realm::Realm;
 use doorward_core::secret::Secret;
 use doorward_core::session::Client;
+use doorward_core::store::Store;
 use doorward_core::throttle::{Throttle, ThrottleConfig};
 use doorward_core::token::Presented;
-use doorward_core::{Auth, Clock, Policy};
+use doorward_core::{Auth, Clock, Policy, Timestamp};
 
 use super::super::engine::{Fresh, fresh};
-use crate::people::NOW;
+use crate::people::{HOUR, NOW, later};
 
 /// A node, and what tokens its contract has: of an hour, and refresh tokens of a day at most.
 struct Node {
@@ -30,16 +32,16 @@ struct Node {
     grant: Grant,
 }
 
-/// A node that has just started.
-async fn node(db: &Fresh) -> Node {
-    let clock = Clock::manual(NOW);
+/// A node that has just started, with this clock.
+async fn node_at(db: &Fresh, store: Arc<dyn Store>, at: Timestamp) -> Node {
+    let clock = Clock::manual(at);
     let config = HasherConfig {
         scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
         threads: 1,
         ..HasherConfig::default()
     };
     let parts = Parts {
-        store: db.again().await,
+        store,
         hasher: Hasher::start(config, clock.clone()).unwrap(),
         throttle: Throttle::new(ThrottleConfig::default(), clock.clone()),
         clock,
@@ -70,6 +72,11 @@ async fn node(db: &Fresh) -> Node {
     }
 }
 
+/// A node of this time.
+async fn node(db: &Fresh) -> Node {
+    node_at(db, db.again().await, NOW).await
+}
+
 impl Node {
     async fn run(&self, action: Action, token: Option<&IssuedToken>, fields: &[(Input, &str)]) -> Outcome {
         let mut inputs = Inputs::new(false);
@@ -90,9 +97,10 @@ impl Node {
     }
 
     /// Somebody new, who is logged in.
-    async fn register(&self, email: &str) -> IssuedToken {
+    async fn register(&self, email: &str) -> (AccountId, IssuedToken) {
         let fields = [(Input::Email, email), (Input::Password, "pass-phrase-1")];
-        self.run(Action::Register, None, &fields).await.carried.token.unwrap()
+        let carried = self.run(Action::Register, None, &fields).await.carried;
+        (carried.account.unwrap().id, carried.token.unwrap())
     }
 
     async fn login(&self, email: &str) -> IssuedToken {
@@ -113,6 +121,18 @@ impl Node {
         let active = self.auth.introspect(&token.access).await.unwrap().unwrap();
         active.session.to_string()
     }
+
+    fn set(&self, hours: i64) {
+        self.auth.clock().set(later(hours * HOUR));
+    }
+
+    /// Forgets all that can be forgotten: of endings a purge takes what had been read at the one before.
+    async fn purge(&self) {
+        self.auth.catch_up().await.unwrap();
+        for _ in 0..2 {
+            self.auth.purge().await.unwrap();
+        }
+    }
 }
 
 /// A contract may answer "you are logged out" to it.
@@ -120,7 +140,7 @@ impl Node {
 async fn who_is_told_that_a_session_had_ended_finds_it_ended() {
     let db = fresh().await;
     let (here, there) = (node(&db).await, node(&db).await);
-    let first = here.register("ann@example.com").await;
+    let (_, first) = here.register("ann@example.com").await;
     let (second, third) = (here.login("ann@example.com").await, here.login("ann@example.com").await);
     assert_eq!(there.logout(&first).await, OutcomeKind::Ok);
     assert!(here.accepts(&first).await, "nobody has told it yet");
@@ -141,7 +161,7 @@ async fn who_is_told_that_a_session_had_ended_finds_it_ended() {
 async fn who_is_told_that_a_refresh_token_was_used_before_finds_its_session_ended() {
     let db = fresh().await;
     let (here, there) = (node(&db).await, node(&db).await);
-    let mut token = here.register("ann@example.com").await;
+    let (_, mut token) = here.register("ann@example.com").await;
     // So many times it pauses before the session ends elsewhere: also between the look at the token and the ending.
     for pauses in 1..8 {
         let stolen = token.refresh.clone().unwrap();
@@ -171,4 +191,59 @@ async fn who_is_told_that_a_refresh_token_was_used_before_finds_its_session_ende
         }
         token = here.login("ann@example.com").await;
     }
+}
+
+/// Clocks are ahead until somebody sets them right. What was forgotten meanwhile was needed.
+#[tokio::test]
+async fn a_clock_that_was_ahead_brings_no_ended_session_back() {
+    let db = fresh().await;
+    let (here, there) = (node(&db).await, node(&db).await);
+    let (_, token) = here.register("ann@example.com").await;
+    let other = here.login("ann@example.com").await;
+    assert_eq!(here.logout(&token).await, OutcomeKind::Ok);
+    // The last ending is always kept.
+    assert_eq!(here.logout(&other).await, OutcomeKind::Ok);
+    here.set(5);
+    here.purge().await;
+    assert_eq!(db.ended_sessions(0, 10).await.unwrap().len(), 1, "it is forgotten");
+    here.set(0);
+    here.auth.catch_up().await.unwrap();
+    assert!(!here.accepts(&token).await);
+    there.auth.catch_up().await.unwrap();
+    assert!(!there.accepts(&token).await);
+    assert!(!node(&db).await.accepts(&token).await, "nor does one that starts now");
+    let new = here.login("ann@example.com").await;
+    for node in [&here, &there] {
+        assert!(node.accepts(&new).await, "whoever logs in now is let in");
+    }
+    assert_eq!(there.logout(&new).await, OutcomeKind::Ok);
+    assert!(!there.accepts(&new).await);
+}
+
+/// Nobody could end it any more.
+#[tokio::test]
+async fn a_session_that_was_forgotten_too_early_is_over() {
+    let db = fresh().await;
+    let (here, there) = (node(&db).await, node(&db).await);
+    let (ann, token) = here.register("ann@example.com").await;
+    here.set(24);
+    here.purge().await;
+    here.set(0);
+    assert!(!here.accepts(&token).await);
+    assert_eq!(there.logout(&token).await, OutcomeKind::BadToken);
+    assert!(!there.accepts(&token).await, "whoever is told so finds it so");
+    assert!(here.auth.disable_account(ann).await.unwrap());
+    assert!(!node(&db).await.accepts(&token).await);
+}
+
+/// By the clock of the node that ends all of an account it had expired, and by that of others not.
+#[tokio::test]
+async fn what_ends_with_all_others_ends_for_every_clock() {
+    let db = fresh().await;
+    let here = node(&db).await;
+    let ahead = node_at(&db, db.again().await, later(24 * HOUR)).await;
+    let (ann, token) = here.register("ann@example.com").await;
+    assert!(ahead.auth.disable_account(ann).await.unwrap());
+    here.auth.catch_up().await.unwrap();
+    assert!(!here.accepts(&token).await);
 }

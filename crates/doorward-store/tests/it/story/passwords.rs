@@ -1,12 +1,12 @@
 //! Passwords: replaced with everything that hung on the old one, or upgraded in silence.
 
 use doorward_core::account::{AccountId, ProfileChange};
-use doorward_core::random;
 use doorward_core::secret::PasswordHash;
 use doorward_core::store::{Confirmation, PasswordChange, Store, Written};
+use doorward_core::{Timestamp, random};
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, NOW, done, first_hash, hash, later, living, open, register, session, sign_in, sorted};
+use crate::people::{HOUR, NOW, done, first_hash, hash, living, open, register, session, sign_in, sorted};
 
 async fn stored(db: &dyn Store, id: AccountId) -> PasswordHash {
     db.account_with_password(id).await.unwrap().unwrap().1
@@ -24,7 +24,7 @@ async fn a_new_password_ends_every_session_but_the_one_kept() {
     );
 
     let ended = db
-        .replace_password(ann, Some(&first_hash()), hash("second"), Some(mine), NOW)
+        .replace_password(ann, Some(&first_hash()), hash("second"), Some(mine))
         .await
         .unwrap()
         .unwrap();
@@ -40,7 +40,7 @@ async fn a_new_password_ends_every_session_but_the_one_kept() {
 
     // Without an expectation (a reset) and without a session to keep.
     let ended = db
-        .replace_password(ann, None, hash("third"), None, NOW)
+        .replace_password(ann, None, hash("third"), None)
         .await
         .unwrap()
         .unwrap();
@@ -55,7 +55,7 @@ async fn a_password_that_is_another_one_by_now_stays() {
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
     let mine = sign_in(&*db, ann).await;
     let outcome = db
-        .replace_password(ann, Some(&hash("guess")), hash("second"), None, NOW)
+        .replace_password(ann, Some(&hash("guess")), hash("second"), None)
         .await
         .unwrap();
     assert!(outcome.is_none());
@@ -63,7 +63,7 @@ async fn a_password_that_is_another_one_by_now_stays() {
     assert_eq!(living(&*db, ann).await, [mine]);
     let nobody = AccountId(random::uuid(NOW).unwrap());
     assert!(
-        db.replace_password(nobody, None, hash("second"), None, NOW)
+        db.replace_password(nobody, None, hash("second"), None)
             .await
             .unwrap()
             .is_none()
@@ -74,7 +74,7 @@ async fn a_password_that_is_another_one_by_now_stays() {
 async fn a_login_with_the_password_from_before_comes_too_late() {
     let db = fresh().await;
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    db.replace_password(ann, None, hash("second"), None, NOW)
+    db.replace_password(ann, None, hash("second"), None)
         .await
         .unwrap()
         .unwrap();
@@ -100,21 +100,18 @@ async fn a_stronger_hash_of_the_same_password_ends_nothing() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_forgotten_rather_than_ended() {
+async fn an_expired_session_ends_with_the_others() {
     let db = fresh().await;
     let ann = register(&*db, &db.realm, "ann@example.com").await.id;
-    sign_in(&*db, ann).await;
-    let ended = db
-        .replace_password(ann, None, hash("second"), None, later(HOUR))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(ended.is_empty(), "{ended:?}");
-    assert!(db.ended_sessions(0, 10).await.unwrap().is_empty());
-    assert!(
-        living(&*db, ann).await.is_empty(),
-        "not even by a clock that was set back"
-    );
+    let mut expired = session(ann);
+    expired.session.expires_at = NOW;
+    let id = expired.session.id;
+    assert!(open(&*db, expired, &first_hash()).await);
+    let ended = db.replace_password(ann, None, hash("second"), None).await.unwrap();
+    assert_eq!(sorted(&ended.unwrap()), [id], "by another clock it may live");
+    assert_eq!(sorted(&db.ended_sessions(0, 10).await.unwrap()), [id]);
+    let before = Timestamp(NOW.0 - HOUR);
+    assert!(db.list_sessions(ann, before, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -177,13 +174,13 @@ async fn what_was_confirmed_by_an_old_password_is_not_done() {
         })
     };
     let here = sign_in(&*db, ann).await;
-    let replaced = db.replace_password(ann, None, hash("second"), Some(here), NOW).await;
+    let replaced = db.replace_password(ann, None, hash("second"), Some(here)).await;
     assert!(replaced.unwrap().is_some());
 
     let change = to("lee@example.com");
     let (written, _) = db.update_account(ann, change, by(first_hash()), NOW).await.unwrap();
     assert!(matches!(written, Written::Gone), "{written:?}");
-    let deleted = db.delete_account(ann, Some(&first_hash()), NOW).await.unwrap();
+    let deleted = db.delete_account(ann, Some(&first_hash())).await.unwrap();
     assert!(deleted.is_none());
     assert_eq!(living(&*db, ann).await, [here], "nothing has ended");
     let account = db.account(ann).await.unwrap().unwrap();
@@ -192,6 +189,6 @@ async fn what_was_confirmed_by_an_old_password_is_not_done() {
     let change = to("lee@example.com");
     let (written, _) = db.update_account(ann, change, by(hash("second")), NOW).await.unwrap();
     assert_eq!(done(written).profile.email.as_deref(), Some("lee@example.com"));
-    let deleted = db.delete_account(ann, Some(&hash("second")), NOW).await.unwrap();
+    let deleted = db.delete_account(ann, Some(&hash("second"))).await.unwrap();
     assert_eq!(sorted(&deleted.unwrap()), [here]);
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use doorward_core::account::AccountId;
-use doorward_core::random;
 use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
+use doorward_core::{Timestamp, random};
 
 use super::super::engine::fresh;
 use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, open, register, session, sign_in, sorted};
@@ -169,9 +169,9 @@ async fn an_ending_is_remembered_for_as_long_as_access_tokens_live() {
             assert_eq!(listed[0].access_until, later(first.max(second.unwrap_or(0)) * MINUTE));
             let ended = match way {
                 0 => db.end_session(id, ann, NOW).await.unwrap().unwrap(),
-                1 => db.end_sessions(ann, None, NOW).await.unwrap()[0],
+                1 => db.end_sessions(ann, None).await.unwrap()[0],
                 _ => db
-                    .replace_password(ann, None, first_hash(), None, NOW)
+                    .replace_password(ann, None, first_hash(), None)
                     .await
                     .unwrap()
                     .unwrap()[0],
@@ -215,12 +215,25 @@ async fn all_sessions_of_one_account_end_but_the_one_kept() {
     let (mine, bobs) = (sign_in(&*db, ann).await, sign_in(&*db, bob).await);
     let mut others = [sign_in(&*db, ann).await, sign_in(&*db, ann).await];
     others.sort_by_key(|id| id.0);
-    assert_eq!(sorted(&db.end_sessions(ann, Some(mine), NOW).await.unwrap()), others);
-    assert!(db.end_sessions(ann, Some(mine), NOW).await.unwrap().is_empty());
+    assert_eq!(sorted(&db.end_sessions(ann, Some(mine)).await.unwrap()), others);
+    assert!(db.end_sessions(ann, Some(mine)).await.unwrap().is_empty());
     assert_eq!(living(&*db, ann).await, [mine]);
-    assert_eq!(sorted(&db.end_sessions(ann, None, NOW).await.unwrap()), [mine]);
-    assert!(db.end_sessions(ann, None, NOW).await.unwrap().is_empty());
+    assert_eq!(sorted(&db.end_sessions(ann, None).await.unwrap()), [mine]);
+    assert!(db.end_sessions(ann, None).await.unwrap().is_empty());
     assert_eq!(living(&*db, bob).await, [bobs]);
+}
+
+/// What has been forgotten for one moment has been for all before.
+#[tokio::test]
+async fn it_is_known_up_to_when_anything_was_forgotten() {
+    let db = fresh().await;
+    assert_eq!(db.forgotten_until().await.unwrap(), Timestamp(0));
+    for (asked, known) in [(0, 0), (HOUR, HOUR), (MINUTE, HOUR), (2 * HOUR, 2 * HOUR)] {
+        db.forget_until(later(asked)).await.unwrap();
+        assert_eq!(db.forgotten_until().await.unwrap(), later(known));
+    }
+    db.forget_until(Timestamp(-1)).await.unwrap();
+    assert_eq!(db.again().await.forgotten_until().await.unwrap(), later(2 * HOUR));
 }
 
 #[tokio::test]
@@ -294,7 +307,7 @@ async fn every_ending_has_a_mark_of_its_own() {
         sign_in(&*db, ann).await;
         match round % 2 {
             0 => ended.extend(db.end_session(sid, ann, NOW).await.unwrap()),
-            _ => ended.extend(db.end_sessions(ann, None, NOW).await.unwrap()),
+            _ => ended.extend(db.end_sessions(ann, None).await.unwrap()),
         }
     }
     let marks: HashSet<i64> = ended.iter().map(|ended| ended.mark).collect();

@@ -57,13 +57,13 @@ async fn a_session_takes_its_place_along() {
     db.end_session(ids[0], ann, NOW).await.unwrap().unwrap();
     db.end_session(without, ann, NOW).await.unwrap().unwrap();
     assert_eq!(ended(&db, 0, 1000).await, [3]);
-    db.end_sessions(ann, Some(ids[2]), NOW).await.unwrap();
+    db.end_sessions(ann, Some(ids[2])).await.unwrap();
     assert_eq!(ended(&db, 0, 1000).await, [3, 4, 100]);
     assert_eq!(
         (ended(&db, 4, 100).await, ended(&db, 100, 101).await),
         (vec![4], vec![100])
     );
-    assert!(db.delete_account(ann, None, NOW).await.unwrap().is_some());
+    assert!(db.delete_account(ann, None).await.unwrap().is_some());
     assert_eq!(ended(&db, 0, 1000).await, [3, 4, 5, 100]);
     db.purge_ended_sessions(later(HOUR), i64::MAX, 10).await.unwrap();
     assert_eq!(
