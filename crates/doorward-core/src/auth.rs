@@ -291,7 +291,7 @@ impl Auth {
     /// When memory is not sure and the store cannot say it either.
     pub(crate) async fn session_lives(&self, token: &Verified, now: Timestamp) -> Result<bool> {
         let session = token.session;
-        match self.ended.look_up(session, token.expires_at, self.clock.running()) {
+        match self.ended.look_up(session, token.expires_at, self.clock.moment()) {
             Known::Lives => Ok(true),
             Known::Ended => Ok(false),
             Known::Unsure => self.store.session_lives(session, now).await,

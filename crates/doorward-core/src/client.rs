@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -17,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::revocations::FRESH_FOR;
 use crate::secret::Secret;
-use crate::{Auth, Result, Timestamp, random};
+use crate::{Auth, Moment, Result, Timestamp, random};
 
 /// The most characters of a client's name.
 pub const MAX_CLIENT_NAME: usize = 100;
@@ -87,7 +86,7 @@ pub struct Client {
 }
 
 /// Clients that were looked up a moment ago. Only those that there are, so that nobody can fill it with guesses.
-pub(crate) struct Clients(Cache<ClientId, (Duration, Arc<Client>)>);
+pub(crate) struct Clients(Cache<ClientId, (Moment, Arc<Client>)>);
 
 impl Default for Clients {
     fn default() -> Self {
@@ -121,9 +120,9 @@ impl Auth {
 
     async fn find_client(&self, id: ClientId) -> Result<Option<Arc<Client>>> {
         // The moment before the question: a client removed while it is answered is in it or gone.
-        let asked = self.clock.running();
+        let asked = self.clock.moment();
         if let Some((then, client)) = self.clients.0.get(&id)
-            && asked <= then + FRESH_FOR
+            && asked.is_within(then.plus(FRESH_FOR))
         {
             return Ok(Some(client));
         }

@@ -1,9 +1,17 @@
 //! The only place that reads the time. The surprise: a clock can stand still, so that tests move it.
+//!
+//! How long ago something was is told by the time that passes, which nobody can set. Where that stands still, in a machine
+//! that was stopped, the clock that people set shows it once it is right again; what must not be trusted for too long is
+//! held against both ([`Moment`]).
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use self::passing::Passing;
+
+mod passing;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +45,30 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// What the clocks show, to tell how old something is by now.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// How long the clock has been running.
+    pub running: Duration,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Moment {
+    /// The moment `duration` later, by both clocks.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self {
+            running: self.running.saturating_add(duration),
+            now: self.now.plus(duration),
+        }
+    }
+
+    /// Whether neither clock is past that moment. If one is set forward, something counts as older than it is.
+    pub fn is_within(self, last: Self) -> bool {
+        self.running <= last.running && self.now <= last.now
+    }
+}
+
 /// Tells the time: the machine's, or one that a test moves.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
@@ -44,7 +76,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     /// With the moment from which it measures what must not be fooled by a clock that is set.
-    System(Instant),
+    System(Passing),
     Manual(Arc<Manual>),
 }
 
@@ -57,9 +89,8 @@ struct Manual {
 
 impl Clock {
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     pub fn system() -> Self {
-        Self(Source::System(Instant::now()))
+        Self(Source::System(Passing::start()))
     }
 
     /// A clock that stands still at `start` until [`Clock::advance`].
@@ -88,7 +119,8 @@ impl Clock {
         Instant::now()
     }
 
-    /// How long this clock has been running: it never goes back, also when somebody sets the machine's.
+    /// How long this clock has been running: it never goes back, also when somebody sets the machine's, and on Linux it
+    /// goes on while the machine sleeps.
     pub fn running(&self) -> Duration {
         match &self.0 {
             Source::System(start) => start.elapsed(),
@@ -96,6 +128,14 @@ impl Clock {
                 let running = manual.running.load(Ordering::SeqCst);
                 Duration::from_millis(u64::try_from(running).unwrap_or(0))
             }
+        }
+    }
+
+    /// What both show now.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            running: self.running(),
+            now: self.now(),
         }
     }
 

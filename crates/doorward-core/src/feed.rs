@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use crate::revocations::FRESH_FOR;
 use crate::session::{EndedSession, Place};
 use crate::{Auth, Error, Result};
 
@@ -25,7 +24,7 @@ impl Auth {
     /// When the store cannot answer.
     pub async fn catch_up_endings(&self) -> Result<()> {
         let read = async {
-            let asked = self.clock.running();
+            let asked = self.clock.moment();
             let outcome = self.read_endings().await;
             if outcome.is_ok() {
                 self.ended_sessions().confirm(asked);
@@ -76,14 +75,15 @@ impl Auth {
     }
 
     /// Until when, in the clock's running time, every ending is known: no longer ago than memory is trusted
-    /// ([`FRESH_FOR`]).
+    /// ([`FRESH_FOR`](crate::revocations::FRESH_FOR)).
     ///
     /// # Errors
     /// When memory is older and the store cannot answer.
     pub async fn ended_until(&self) -> Result<Duration> {
         let recent = self.ended_sessions().recent();
-        let is_fresh = |asked: &Duration| self.clock.running() <= *asked + FRESH_FOR;
-        if let Some(asked) = recent.progress().asked.filter(is_fresh) {
+        if self.ended_sessions().is_fresh(self.clock.moment())
+            && let Some(asked) = recent.progress().asked
+        {
             return Ok(asked);
         }
         self.catch_up_endings().await?;

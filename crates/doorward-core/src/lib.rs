@@ -32,5 +32,5 @@ pub mod throttle;
 pub mod token;
 
 pub use auth::{Auth, Policy};
-pub use clock::{Clock, Timestamp};
+pub use clock::{Clock, Moment, Timestamp};
 pub use error::{Error, Result, SetupError};

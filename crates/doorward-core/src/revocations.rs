@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use self::fingerprints::Fingerprints;
 pub(crate) use self::freshness::Freshness;
-use crate::Timestamp;
 use crate::session::{EndedSession, Place, SessionId};
+use crate::{Moment, Timestamp};
 
 mod fingerprints;
 mod freshness;
@@ -46,19 +46,19 @@ pub enum Known {
 }
 
 impl Revocations {
-    /// What is known of the session of a token that dies at `expires_at`, `running` into the life of the clock.
+    /// What is known of the session of a token that dies at `expires_at`, at this moment.
     ///
     /// A clock that is ahead forgets what is needed again once it is set right: endings of tokens that have not died
     /// yet, and living sessions, which nobody can end any more. So nothing is known of the session of a token that was
     /// dead by age at the latest moment for which anything was forgotten; only the session itself, in the store, proves
     /// that it lives.
-    pub fn look_up(&self, session: SessionId, expires_at: Timestamp, running: Duration) -> Known {
+    pub fn look_up(&self, session: SessionId, expires_at: Timestamp, at: Moment) -> Known {
         if self.ended.contains(session) {
             Known::Ended
         } else if expires_at <= self.forgotten_until() {
             // Looked at after the session: the moment is known before anything is forgotten.
             Known::Unsure
-        } else if self.freshness.holds(running) {
+        } else if self.freshness.holds(at) {
             Known::Lives
         } else {
             Known::Unsure
@@ -87,9 +87,15 @@ impl Revocations {
 
     /// Says that everything which had ended by `asked` is known. `asked` is when the store was asked, not when it
     /// answered: what ended in between is not in the answer.
-    pub fn confirm(&self, asked: Duration) {
+    pub fn confirm(&self, asked: Moment) {
+        // In this order: how far memory goes is known when it is fresh.
+        self.recent.confirm(asked.running);
         self.freshness.confirm(asked);
-        self.recent.confirm(asked);
+    }
+
+    /// Whether memory speaks for the store at this moment.
+    pub fn is_fresh(&self, at: Moment) -> bool {
+        self.freshness.holds(at)
     }
 
     /// The endings caught up with last, for those who follow them.
@@ -138,6 +144,11 @@ mod tests {
     /// When a token dies that outlives whatever was forgotten.
     const FOREVER: Timestamp = Timestamp(i64::MAX);
 
+    const MOMENT: Moment = Moment {
+        running: Duration::ZERO,
+        now: Timestamp(0),
+    };
+
     fn ended(n: u8, expires_at: i64) -> EndedSession {
         EndedSession {
             sequence: i64::from(n),
@@ -163,17 +174,20 @@ mod tests {
     fn an_old_mirror_is_unsure_and_still_knows_the_ended() {
         let revocations = Revocations::default();
         revocations.add(&[ended(1, 10)]);
-        let (session, asked) = (ended(2, 0).session, Duration::from_secs(7));
-        for running in [Duration::ZERO, asked] {
+        let (session, asked) = (ended(2, 0).session, MOMENT.plus(Duration::from_secs(7)));
+        for at in [MOMENT, asked] {
             assert_eq!(
-                revocations.look_up(session, FOREVER, running),
+                revocations.look_up(session, FOREVER, at),
                 Known::Unsure,
                 "never caught up"
             );
         }
         revocations.confirm(asked);
-        assert_eq!(revocations.look_up(session, FOREVER, asked + FRESH_FOR), Known::Lives);
-        let late = asked + FRESH_FOR + Duration::from_millis(1);
+        assert_eq!(
+            revocations.look_up(session, FOREVER, asked.plus(FRESH_FOR)),
+            Known::Lives
+        );
+        let late = asked.plus(FRESH_FOR + Duration::from_millis(1));
         assert_eq!(revocations.look_up(session, FOREVER, late), Known::Unsure);
         assert_eq!(revocations.look_up(ended(1, 0).session, FOREVER, late), Known::Ended);
     }
@@ -181,7 +195,7 @@ mod tests {
     #[test]
     fn another_past_makes_unsure_of_all_but_the_ended() {
         let revocations = Revocations::default();
-        let asked = Duration::from_secs(7);
+        let asked = MOMENT;
         revocations.catch_up(&[ended(1, 10)]);
         revocations.confirm(asked);
         revocations.start_over();
@@ -195,7 +209,7 @@ mod tests {
     #[test]
     fn of_what_was_forgotten_it_is_unsure_when_the_clock_goes_back() {
         let revocations = Revocations::default();
-        let (asked, ahead) = (Duration::from_secs(7), Timestamp(20_000_000));
+        let (asked, ahead) = (MOMENT, Timestamp(20_000_000));
         revocations.add(&[ended(1, 10_000_000)]);
         revocations.confirm(asked);
         revocations.purge(ahead);

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{Auth, Error, Result};
+use crate::{Auth, Error, Moment, Result};
 
 /// How many sessions share a list: 16 KiB of bits, if they cannot be compressed at all.
 pub const SIZE: i64 = 1 << 17;
@@ -74,8 +74,8 @@ struct Block {
 }
 
 struct Made {
-    /// When the store was asked, by the clock's running.
-    asked: Duration,
+    /// When the store was asked.
+    asked: Moment,
     token: Arc<str>,
 }
 
@@ -127,16 +127,17 @@ impl StatusLists {
         self.policy.in_tokens.then(reference)
     }
 
-    fn remembered(&self, list: i64, running: Duration) -> Option<Arc<str>> {
+    fn remembered(&self, list: i64, at: Moment) -> Option<Arc<str>> {
         let made = self.made.lock();
         let made = made.get(&list)?;
-        (running <= made.asked + REMEMBERED_FOR).then(|| Arc::clone(&made.token))
+        at.is_within(made.asked.plus(REMEMBERED_FOR))
+            .then(|| Arc::clone(&made.token))
     }
 
-    fn remember(&self, list: i64, asked: Duration, token: &Arc<str>) {
+    fn remember(&self, list: i64, asked: Moment, token: &Arc<str>) {
         let mut made = self.made.lock();
         if made.len() >= MAX_REMEMBERED {
-            made.retain(|_, made| asked <= made.asked + REMEMBERED_FOR);
+            made.retain(|_, made| asked.is_within(made.asked.plus(REMEMBERED_FOR)));
         }
         if made.len() >= MAX_REMEMBERED {
             made.clear();
@@ -169,11 +170,11 @@ impl Auth {
         let (Some(lists), Some(first)) = (&self.status_lists, list.checked_mul(SIZE)) else {
             return Ok(None);
         };
-        if let Some(token) = lists.remembered(list, self.clock.running()) {
+        if let Some(token) = lists.remembered(list, self.clock.moment()) {
             return Ok(Some(token));
         }
         let _turn = lists.making.lock().await;
-        let (asked, at) = (self.clock.running(), self.clock.now());
+        let asked = self.clock.moment();
         if let Some(token) = lists.remembered(list, asked) {
             return Ok(Some(token));
         }
@@ -190,7 +191,7 @@ impl Auth {
             .await?;
         let positions = ended.iter().filter_map(|index| usize::try_from(index.0 - first).ok());
         let bits = encoded(positions, usize::try_from(SIZE).unwrap_or(0));
-        let token = self.sign_status_list(&lists.uri(list), &bits, at)?;
+        let token = self.sign_status_list(&lists.uri(list), &bits, asked.now)?;
         let token = Arc::from(token.expose());
         lists.remember(list, asked, &token);
         Ok(Some(token))

@@ -25,7 +25,7 @@ impl Auth {
         }
         // In turn: an older answer that came after a newer one would take the newest key away, and pass for fresh.
         let read = async {
-            let asked = self.clock.running();
+            let asked = self.clock.moment();
             let stored = self.store.signing_keys().await?;
             let known = self.tokens.ring();
             let names = known.public().into_iter().map(|key| key.id);
@@ -69,7 +69,7 @@ impl Auth {
     /// # Errors
     /// When the store has to be asked for its keys and cannot answer.
     pub async fn public_keys(&self) -> Result<Vec<PublicKey>> {
-        if !self.learned.holds(self.clock.running()) {
+        if !self.learned.holds(self.clock.moment()) {
             self.learn_keys().await?;
         }
         Ok(self.tokens.ring().public())
@@ -91,7 +91,7 @@ impl Auth {
     /// When the store has to be asked for its keys and cannot answer.
     pub(crate) async fn verify_of_any_realm(&self, token: &Secret, now: Timestamp) -> Result<Option<Arc<Verified>>> {
         // Looked up before the token: what is known then is no older when the token is verified.
-        let is_sure = self.policy.shared_secret.is_some() || self.learned.holds(self.clock.running());
+        let is_sure = self.policy.shared_secret.is_some() || self.learned.holds(self.clock.moment());
         let verified = self.tokens.verify(token, now);
         if is_sure || (verified.is_none() && !self.tokens.lacks_key_of(token)) {
             return Ok(verified);

@@ -6,9 +6,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use doorward_core::Timestamp;
 use doorward_core::revocations::Revocations;
 use doorward_core::session::{EndedSession, SessionId};
+use doorward_core::{Moment, Timestamp};
 use uuid::Uuid;
 
 use crate::clock;
@@ -47,7 +47,10 @@ pub(super) fn time_ns(ended: u64) -> Result<f64> {
             page.clear();
         }
     }
-    let asked = Duration::from_secs(1);
+    let asked = Moment {
+        running: Duration::from_secs(1),
+        now: Timestamp(now),
+    };
     revocations.confirm(asked);
     let never = Timestamp(i64::MAX);
     let known: Vec<SessionId> = known.into_iter().cycle().take(CHECKS / 2).collect();

@@ -247,3 +247,15 @@ async fn what_ends_with_all_others_ends_for_every_clock() {
     here.auth.catch_up().await.unwrap();
     assert!(!here.accepts(&token).await);
 }
+
+/// A machine that wakes up has missed what others did, and the clock that measures may have slept as well.
+#[tokio::test]
+async fn memory_is_not_trusted_over_a_sleep() {
+    let db = fresh().await;
+    let (here, there) = (node(&db).await, node(&db).await);
+    let (_, token) = here.register("ann@example.com").await;
+    assert_eq!(there.logout(&token).await, OutcomeKind::Ok);
+    assert!(here.accepts(&token).await, "nobody has told it yet");
+    here.auth.clock().set(later(HOUR / 2));
+    assert!(!here.accepts(&token).await);
+}
