@@ -31,7 +31,7 @@ mod turns;
 use self::turns::Turns;
 
 pub(crate) use self::grant::access_until;
-pub use self::grant::{Grant, RefreshGrant, SLACK};
+pub use self::grant::{Grant, RENEWED_FOR, RefreshGrant, SLACK};
 
 /// How many dead sessions are forgotten at a time, so that the writer is not held up.
 const PURGE_PAGE: usize = 1_000;

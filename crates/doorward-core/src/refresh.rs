@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use self::looks::Looks;
 use crate::realm::RealmId;
 use crate::secret::Secret;
-use crate::session::{Client, Session, SessionId};
+use crate::session::{Client, Session, SessionId, lifetime_ms};
 use crate::{Result, Timestamp, random};
 
 mod looks;
@@ -192,8 +192,7 @@ pub struct LastRotation {
 impl Rotation {
     /// The longest life of the session in milliseconds, small enough that a store can add it to any time.
     pub fn lifetime_ms(&self) -> i64 {
-        const MOST: i64 = i64::MAX / 4;
-        i64::try_from(self.lifetime.as_millis()).unwrap_or(MOST).min(MOST)
+        lifetime_ms(self.lifetime)
     }
 
     /// What becomes of a token that is not the current one of a living session: a repetition is the last rotation

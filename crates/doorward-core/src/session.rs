@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -59,6 +60,12 @@ pub struct Session {
     pub access_until: Timestamp,
     /// Its place in the status lists, if it took one when it was opened.
     pub status_index: Option<StatusIndex>,
+}
+
+/// The longest life of a session in milliseconds, small enough that a store can add it to any time.
+pub fn lifetime_ms(lifetime: Duration) -> i64 {
+    const MOST: i64 = i64::MAX / 4;
+    i64::try_from(lifetime.as_millis()).unwrap_or(MOST).min(MOST)
 }
 
 /// A session to open.

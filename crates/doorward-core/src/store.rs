@@ -5,6 +5,7 @@
 //! says how.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -152,13 +153,15 @@ pub trait Store: Send + Sync + 'static {
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
-    /// Lets a living session live until `expires_at` and its access tokens until `access_until`, if that is later, and
-    /// answers it as it is then. `None` when it has ended or expired.
+    /// Lets a living session live until `expires_at`, but no longer than `lifetime` from its opening, and its access tokens
+    /// until `access_until`, if that is later, and answers it as it is then. `None` when it has ended or expired, or was
+    /// opened that long ago.
     async fn extend_session(
         &self,
         id: SessionId,
         expires_at: Timestamp,
         access_until: Timestamp,
+        lifetime: Duration,
         now: Timestamp,
     ) -> Result<Option<Session>>;
     /// Ends one session of an account, if it lives. `None` when it does not (or is somebody else's).

@@ -67,7 +67,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
             // Nothing was written this time, and the access token is another one.
             let until = access_until(call.grant, now);
             let id = session.id;
-            let Some(session) = auth.store.extend_session(id, session.expires_at, until, now).await? else {
+            let extended = auth
+                .store
+                .extend_session(id, session.expires_at, until, grant.lifetime, now)
+                .await?;
+            let Some(session) = extended else {
                 return Ok(Outcome::of(OutcomeKind::BadToken));
             };
             session

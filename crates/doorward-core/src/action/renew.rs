@@ -1,6 +1,7 @@
 //! Renew: takes a living token for a new one of the same session.
 //!
-//! The surprise: the old token lives on until its own expiry. Both name one session and die with it.
+//! The surprise: the old token lives on until its own expiry. Both name one session and die with it, and that ends at its
+//! longest life: otherwise a stolen token would be good for ever.
 
 use super::{Call, Carries, HasOutcome, Outcome, OutcomeKind, Table};
 use crate::auth::access_until;
@@ -8,7 +9,8 @@ use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
     name: "renew",
-    about: "Takes a living token for a new one of the same session.",
+    about: "Takes a living token for a new one of the same session. The new one lives no longer than the longest life of \
+            the session: `lifetime` of `[token.refresh]`, or 90 days from its opening.",
     safe: false,
     token: true,
     inputs: &[],
@@ -35,7 +37,11 @@ pub(super) async fn run(auth: &Auth, call: Call<'_>) -> Result<Outcome> {
     let now = auth.clock.now();
     let until = access_until(call.grant, now);
     // The session has to outlive the token before the token exists.
-    let Some(session) = auth.store.extend_session(verified.session, until, until, now).await? else {
+    let extended = auth
+        .store
+        .extend_session(verified.session, until, until, call.grant.longest_session(), now)
+        .await?;
+    let Some(session) = extended else {
         return Ok(Outcome::of(OutcomeKind::BadToken));
     };
     let token = auth.issue(call.realm, call.grant, &account, &session, None)?;

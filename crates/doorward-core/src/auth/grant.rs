@@ -20,6 +20,10 @@ use crate::{Result, Timestamp, random};
 /// How much longer a session lives than what it is opened for: its tokens are made a moment after it.
 pub const SLACK: Duration = Duration::from_secs(60);
 
+/// The longest life of a session where a contract does not say it, however often its token is renewed: as long as one with
+/// refresh tokens has in the contract of our own. Whoever holds a stolen token holds it no longer than that.
+pub const RENEWED_FOR: Duration = Duration::from_hours(90 * 24);
+
 /// What tokens a contract issues.
 pub struct Grant {
     /// The life of an access token.
@@ -35,10 +39,18 @@ pub struct Grant {
 pub struct RefreshGrant {
     /// The life of a refresh token that is not used.
     pub idle: Duration,
-    /// The longest life of a session, however often it is refreshed.
+    /// The longest life of a session, however often it is refreshed or its token is renewed.
     pub lifetime: Duration,
     /// For how long the same client may use a refresh token twice.
     pub grace: Duration,
+}
+
+impl Grant {
+    /// The longest life of a session from its opening on: at least that of its first token.
+    pub(crate) fn longest_session(&self) -> Duration {
+        self.refresh
+            .map_or(self.lifetime.max(RENEWED_FOR), |refresh| refresh.lifetime)
+    }
 }
 
 impl Auth {

@@ -11,10 +11,12 @@
 //! endings, and nobody who holds it waits for anybody else. What comes after that statement is the commit, or the
 //! removal of an account, which holds its row by then and is all that refers to it.
 
+use std::time::Duration;
+
 use doorward_core::account::AccountId;
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
-use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId, lifetime_ms};
 use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{MAX_EXCESS, Opened};
 use doorward_core::{Result, Timestamp};
@@ -41,9 +43,12 @@ const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
 const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at, expires_at, status_index, \
      COALESCE(access_until, expires_at) FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
+// The end moves as in `refresh.rs`: to what is asked for or to the end of the longest life ($3), and never back.
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, \
-     access_until = GREATEST(COALESCE(access_until, expires_at), $3) WHERE id = $4 AND expires_at > $1 \
+     expires_at = CASE WHEN expires_at >= $2 THEN expires_at WHEN created_at + $3 >= $2 THEN $2 \
+     WHEN created_at + $3 >= expires_at THEN created_at + $3 ELSE expires_at END, \
+     access_until = GREATEST(COALESCE(access_until, expires_at), $4) \
+     WHERE id = $5 AND expires_at > $1 AND created_at + $3 > $1 \
      RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
 // The ending is remembered until the last access token is dead by age: `LEAST` passes over what is not known.
 const END: &str = "WITH gone AS ( \
@@ -157,10 +162,14 @@ pub(super) async fn extend(
     link: &Link,
     id: SessionId,
     (expires_at, access_until): (Timestamp, Timestamp),
+    lifetime: Duration,
     now: Timestamp,
 ) -> Result<Option<Session>, Fault> {
     let extended = link
-        .maybe(EXTEND, &[&now.0, &expires_at.0, &access_until.0, &id.0])
+        .maybe(
+            EXTEND,
+            &[&now.0, &expires_at.0, &lifetime_ms(lifetime), &access_until.0, &id.0],
+        )
         .await?;
     row::maybe(extended.as_ref(), session)
 }

@@ -4,6 +4,7 @@
 //! taken it back for the sake of another.
 
 use std::future::pending;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
@@ -138,10 +139,11 @@ impl Store for Postgres {
         id: SessionId,
         expires_at: Timestamp,
         access_until: Timestamp,
+        lifetime: Duration,
         now: Timestamp,
     ) -> Result<Option<Session>> {
         let until = (expires_at, access_until);
-        self.write(|link| async move { session::extend(&link, id, until, now).await })
+        self.write(|link| async move { session::extend(&link, id, until, lifetime, now).await })
             .await
     }
 

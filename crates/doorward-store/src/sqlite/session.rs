@@ -3,11 +3,13 @@
 //! The surprise: a session that has ended is no row of `sessions` with a flag but a row of `ended_sessions`,
 //! moved there by one transaction. So nothing that looks for a living session can forget to ask for the flag.
 
+use std::time::Duration;
+
 use doorward_core::Timestamp;
 use doorward_core::account::AccountId;
 use doorward_core::realm::RealmId;
 use doorward_core::secret::PasswordHash;
-use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId};
+use doorward_core::session::{Client, EndedSession, NewSession, Session, SessionId, lifetime_ms};
 use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{MAX_EXCESS, Opened};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -34,9 +36,12 @@ const LIST: &str = "SELECT id, account, address, user_agent, created_at, used_at
      COALESCE(access_until, expires_at) FROM sessions \
      WHERE account = $1 AND expires_at > $2 ORDER BY used_at DESC, id DESC LIMIT $3";
 const LIVES: &str = "SELECT 1 FROM sessions WHERE id = $1 AND expires_at > $2";
+// The end moves as in `refresh.rs`: to what is asked for or to the end of the longest life ($3), and never back.
 const EXTEND: &str = "UPDATE sessions SET used_at = $1, \
-     expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, \
-     access_until = max(COALESCE(access_until, expires_at), $3) WHERE id = $4 AND expires_at > $1 \
+     expires_at = CASE WHEN expires_at >= $2 THEN expires_at WHEN created_at + $3 >= $2 THEN $2 \
+     WHEN created_at + $3 >= expires_at THEN created_at + $3 ELSE expires_at END, \
+     access_until = max(COALESCE(access_until, expires_at), $4) \
+     WHERE id = $5 AND expires_at > $1 AND created_at + $3 > $1 \
      RETURNING id, account, address, user_agent, created_at, used_at, expires_at, status_index, access_until";
 // The ending is remembered until the last access token is dead by age. Two statements where one with `RETURNING` would
 // do, and the mark drawn where it is read: for `RETURNING` SQLite makes a table of its own, each time.
@@ -134,9 +139,16 @@ pub(super) fn extend(
     connection: &Connection,
     id: SessionId,
     (expires_at, access_until): (Timestamp, Timestamp),
+    lifetime: Duration,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Session>> {
-    let row = params![now.0, expires_at.0, access_until.0, id.0.as_bytes()];
+    let row = params![
+        now.0,
+        expires_at.0,
+        lifetime_ms(lifetime),
+        access_until.0,
+        id.0.as_bytes()
+    ];
     connection.prepare_cached(EXTEND)?.query_row(row, session).optional()
 }
 

@@ -3,6 +3,7 @@
 //! The surprise: the reads await nothing, and what any method does stands in the file of its noun.
 
 use std::future::pending;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward_core::account::{Account, AccountId, ProfileChange};
@@ -129,10 +130,13 @@ impl Store for Sqlite {
         id: SessionId,
         expires_at: Timestamp,
         access_until: Timestamp,
+        lifetime: Duration,
         now: Timestamp,
     ) -> Result<Option<Session>> {
         let until = (expires_at, access_until);
-        self.writer.write(move |db| session::extend(db, id, until, now)).await
+        self.writer
+            .write(move |db| session::extend(db, id, until, lifetime, now))
+            .await
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, at: Timestamp) -> Result<Option<EndedSession>> {

@@ -1,5 +1,7 @@
 //! Who the tests are about: accounts, their sessions and clients, and the times they live in.
 
+use std::time::Duration;
+
 use doorward_core::account::{Account, AccountId, Profile};
 use doorward_core::identifier::Canonical;
 use doorward_core::realm::Realm;
@@ -16,6 +18,9 @@ pub const HOUR: i64 = 3_600_000;
 
 /// A minute of it.
 pub const MINUTE: i64 = 60_000;
+
+/// Longer than any session lives here.
+pub const AGES: Duration = Duration::from_hours(365 * 24);
 
 /// More sessions than anybody here has.
 pub const MANY: usize = 1_000;

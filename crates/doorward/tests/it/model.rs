@@ -126,6 +126,20 @@ async fn no_token_outlives_its_session() {
     assert_eq!(world.shown(last).await, OutcomeKind::BadToken);
 }
 
+#[tokio::test]
+async fn no_renewed_token_outlives_the_longest_life_of_its_session() {
+    let mut world = World::new().await;
+    world.register(0, true).await;
+    for renewal in 0..12 {
+        world.auth.clock().advance(Duration::from_secs(800));
+        world.renew(renewal, 0).await;
+        for token in 0..world.tokens() {
+            world.profile(token).await;
+        }
+    }
+    assert!(world.tokens() < 12, "the session was over");
+}
+
 /// The ending of a session is forgotten long before its refresh tokens are dead by age, and never before an access token
 /// is, however it was come by: also through a contract whose tokens live longer than those of the one before.
 #[tokio::test]

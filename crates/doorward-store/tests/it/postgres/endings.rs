@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_postgres::{Client, NoTls};
 
 use super::engine::{Fresh, fresh, server};
-use crate::people::{HOUR, NOW, later, register, sign_in};
+use crate::people::{AGES, HOUR, NOW, later, register, sign_in};
 
 /// A connection beside the store.
 pub async fn another_node(db: &Fresh) -> Client {
@@ -286,12 +286,12 @@ async fn the_ending_of_an_older_session_is_remembered_as_long_as_it_would_have_l
             _ => {
                 let until = later(HOUR + 5);
                 let extended = db
-                    .extend_session(sid, later(2 * HOUR), NOW, NOW)
+                    .extend_session(sid, later(2 * HOUR), NOW, AGES, NOW)
                     .await
                     .unwrap()
                     .unwrap();
                 assert_eq!(extended.access_until, later(HOUR), "as before, until more is asked for");
-                let extended = db.extend_session(sid, NOW, until, NOW).await.unwrap().unwrap();
+                let extended = db.extend_session(sid, NOW, until, AGES, NOW).await.unwrap().unwrap();
                 assert_eq!(extended.access_until, until);
                 continue;
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use doorward_core::account::AccountId;
 use doorward_core::action::{Action, Call, Given, Input, Inputs, IssuedToken, Outcome, OutcomeKind};
-use doorward_core::auth::{Grant, Parts, RefreshGrant};
+use doorward_core::auth::{Grant, Parts, RefreshGrant, SLACK};
 use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
 use doorward_core::password::PasswordPolicy;
 use doorward_core::presence::Presence;
@@ -258,4 +258,37 @@ async fn memory_is_not_trusted_over_a_sleep() {
     assert!(here.accepts(&token).await, "nobody has told it yet");
     here.auth.clock().set(later(HOUR / 2));
     assert!(!here.accepts(&token).await);
+}
+
+/// Where there are refresh tokens, a session is no longer than their contract says, and 90 days elsewhere, or as long as
+/// the life of a token.
+#[tokio::test]
+async fn a_session_is_renewed_to_the_end_of_its_longest_life() {
+    let db = fresh().await;
+    let mut node = node(&db).await;
+    let day = 24;
+    let ways = [
+        (node.grant.refresh, 2, day),
+        (None, 20 * day, 90 * day),
+        (None, 100 * day, 100 * day),
+    ];
+    for (refresh, life, longest) in ways {
+        (node.grant.refresh, node.grant.lifetime) = (refresh, Duration::from_hours(life));
+        let clock = node.auth.clock().clone();
+        let (hour, end) = (Duration::from_hours(1), clock.now().plus(Duration::from_hours(longest)));
+        let (_, mut token) = node.register(&format!("ann{life}@example.com")).await;
+        while clock.now().plus(hour) < end {
+            clock.advance(node.grant.lifetime.min(end.since(clock.now())) - hour);
+            let outcome = node.run(Action::Renew, Some(&token), &[]).await;
+            assert_eq!(outcome.kind, OutcomeKind::Ok);
+            token = outcome.carried.token.unwrap();
+            // What a session has on top, for its tokens to be made in, is not cut off.
+            assert!(token.expires_at <= end.plus(SLACK), "{life}");
+        }
+        clock.advance(hour + SLACK);
+        assert_eq!(
+            node.run(Action::Renew, Some(&token), &[]).await.kind,
+            OutcomeKind::BadToken
+        );
+    }
 }

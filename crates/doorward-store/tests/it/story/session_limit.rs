@@ -7,7 +7,7 @@ use doorward_core::store::{MAX_EXCESS, Opened};
 use tokio::task::JoinSet;
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, MANY, NOW, first_hash, later, living, register, session, sign_in, sorted};
+use crate::people::{AGES, HOUR, MANY, NOW, first_hash, later, living, register, session, sign_in, sorted};
 
 #[tokio::test]
 async fn of_too_many_sessions_those_that_were_used_last_stay() {
@@ -24,7 +24,7 @@ async fn of_too_many_sessions_those_that_were_used_last_stay() {
     let (a, b) = (open(Opened::Done).await, open(Opened::Done).await);
     let (c, newest) = (open(Opened::Done).await, open(Opened::OverLimit).await);
     for (id, at) in [(b, 1), (a, 2), (c, 3)] {
-        db.extend_session(id, later(HOUR), NOW, later(at))
+        db.extend_session(id, later(HOUR), NOW, AGES, later(at))
             .await
             .unwrap()
             .unwrap();
@@ -52,7 +52,7 @@ async fn of_too_many_sessions_the_expired_go_first() {
     let newest = sign_in(&*db, ann).await;
     // The one that has expired was used last.
     for (id, until, at) in [(newest, 2 * HOUR, 0), (lives, 2 * HOUR, 1), (dead, HOUR, 2)] {
-        let extended = db.extend_session(id, later(until), NOW, later(at)).await;
+        let extended = db.extend_session(id, later(until), NOW, AGES, later(at)).await;
         assert!(extended.unwrap().is_some());
     }
     let at = later(HOUR);

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use doorward_core::account::AccountId;
 use doorward_core::session::{Client, EndedSession, NewSession, SessionId};
 use doorward_core::{Timestamp, random};
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, MINUTE, NOW, first_hash, hash, later, living, open, register, session, sign_in, sorted};
+use crate::people::{
+    AGES, HOUR, MINUTE, NOW, first_hash, hash, later, living, open, register, session, sign_in, sorted,
+};
 
 #[tokio::test]
 async fn a_session_opens_only_for_the_password_that_was_checked() {
@@ -57,7 +60,7 @@ async fn living_sessions_are_listed_the_last_used_first() {
     );
     for (id, at) in [(b, 1), (c, 2), (a, 3)] {
         assert!(
-            db.extend_session(id, later(HOUR + at), NOW, later(at))
+            db.extend_session(id, later(HOUR + at), NOW, AGES, later(at))
                 .await
                 .unwrap()
                 .is_some()
@@ -88,7 +91,7 @@ async fn a_session_is_extended_and_never_shortened() {
     let sid = sign_in(&*db, ann).await;
     for (asked, at, expected) in [(2 * HOUR, 5, 2 * HOUR), (HOUR, 6, 2 * HOUR)] {
         assert!(
-            db.extend_session(sid, later(asked), NOW, later(at))
+            db.extend_session(sid, later(asked), NOW, AGES, later(at))
                 .await
                 .unwrap()
                 .is_some()
@@ -98,7 +101,7 @@ async fn a_session_is_extended_and_never_shortened() {
         assert_eq!(listed[0].created_at, NOW);
     }
     assert!(
-        db.extend_session(sid, later(9 * HOUR), NOW, later(2 * HOUR))
+        db.extend_session(sid, later(9 * HOUR), NOW, AGES, later(2 * HOUR))
             .await
             .unwrap()
             .is_none(),
@@ -106,7 +109,7 @@ async fn a_session_is_extended_and_never_shortened() {
     );
     db.end_session(sid, ann, NOW).await.unwrap().unwrap();
     assert!(
-        db.extend_session(sid, later(9 * HOUR), NOW, NOW)
+        db.extend_session(sid, later(9 * HOUR), NOW, AGES, NOW)
             .await
             .unwrap()
             .is_none(),
@@ -114,11 +117,37 @@ async fn a_session_is_extended_and_never_shortened() {
     );
     let unknown = SessionId(random::uuid(NOW).unwrap());
     assert!(
-        db.extend_session(unknown, later(HOUR), NOW, NOW)
+        db.extend_session(unknown, later(HOUR), NOW, AGES, NOW)
             .await
             .unwrap()
             .is_none()
     );
+}
+
+#[tokio::test]
+async fn a_session_is_extended_to_the_end_of_its_longest_life() {
+    let db = fresh().await;
+    let ann = register(&*db, &db.realm, "ann@example.com").await.id;
+    let sid = sign_in(&*db, ann).await;
+    let hours = Duration::from_hours;
+    let extend = async |lifetime, asked, at| {
+        let (asked, at) = (later(asked), later(at));
+        let extended = db.extend_session(sid, asked, asked, lifetime, at).await.unwrap();
+        extended.map(|session| session.expires_at)
+    };
+    assert_eq!(extend(hours(3), 2 * HOUR, 1).await, Some(later(2 * HOUR)));
+    assert_eq!(extend(hours(3), 4 * HOUR, 2).await, Some(later(3 * HOUR)));
+    assert_eq!(
+        extend(hours(2), 4 * HOUR, 3).await,
+        Some(later(3 * HOUR)),
+        "and never back"
+    );
+    assert_eq!(
+        extend(hours(2), 4 * HOUR, 2 * HOUR).await,
+        None,
+        "its longest life is over"
+    );
+    assert_eq!(extend(Duration::MAX, 4 * HOUR, 4).await, Some(later(4 * HOUR)));
 }
 
 #[tokio::test]
@@ -161,7 +190,11 @@ async fn an_ending_is_remembered_for_as_long_as_access_tokens_live() {
             assert!(open(&*db, new, &first_hash()).await);
             if let Some(second) = second {
                 let until = later(second * MINUTE);
-                let extended = db.extend_session(id, later(1), until, NOW).await.unwrap().unwrap();
+                let extended = db
+                    .extend_session(id, later(1), until, AGES, NOW)
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(extended.access_until, later(first.max(second) * MINUTE));
                 assert_eq!(extended.expires_at, later(HOUR));
             }

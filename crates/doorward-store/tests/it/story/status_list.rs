@@ -4,7 +4,7 @@ use doorward_core::session::NewSession;
 use doorward_core::status_list::StatusIndex;
 
 use super::super::engine::{Fresh, fresh};
-use crate::people::{HOUR, NOW, first_hash, later, open, register, session, sign_in};
+use crate::people::{AGES, HOUR, NOW, first_hash, later, open, register, session, sign_in};
 
 async fn ended(db: &Fresh, from: i64, to: i64) -> Vec<i64> {
     let ended = db.ended_status_indices(from, to).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_session_takes_its_place_along() {
     assert_eq!(place_of(ids[0]), Some(StatusIndex(3)));
     assert_eq!(place_of(without), None);
     let extended = db
-        .extend_session(ids[1], later(2 * HOUR), later(2 * HOUR), NOW)
+        .extend_session(ids[1], later(2 * HOUR), later(2 * HOUR), AGES, NOW)
         .await
         .unwrap()
         .unwrap();

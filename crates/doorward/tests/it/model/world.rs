@@ -320,8 +320,9 @@ impl World {
         assert_eq!(outcome.kind, expected);
         if expected == OutcomeKind::Ok {
             let session = self.tokens[token].session;
-            let expires = &mut self.sessions[session].expires;
-            *expires = (*expires).max(self.auth.clock().now().plus(TOKENS[contract]).plus(SLACK));
+            let asked = self.now().plus(TOKENS[contract]).plus(SLACK);
+            let Session { expires, created, .. } = &mut self.sessions[session];
+            *expires = (*expires).max(asked.min(created.plus(SESSION)));
             self.issued(session, contract, &outcome);
         }
     }
