@@ -172,7 +172,7 @@ pub struct Rotation {
     pub access_until: Timestamp,
     /// The longest life of a session, from its opening.
     pub lifetime: Duration,
-    /// For how long the same client may present the predecessor once more.
+    /// For how long the same client may present the predecessor once more, before and after the rotation.
     pub grace: Duration,
     /// When.
     pub at: Timestamp,
@@ -196,13 +196,15 @@ impl Rotation {
     }
 
     /// What becomes of a token that is not the current one of a living session: a repetition is the last rotation
-    /// once more, the same token from the same client a moment later.
+    /// once more, the same token from the same client a moment later, or a moment earlier: the clocks of two nodes differ,
+    /// and one that was set back by hours must not make hours of the moment.
     pub fn not_current(&self, session: Session, current: [u8; 32], last: Option<&LastRotation>) -> RotationOutcome {
+        let grace = u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX);
         let repeats = |last: &LastRotation| {
             last.previous == self.presented
                 && current == self.successor
                 && last.client == self.client
-                && self.at < last.at.plus(self.grace)
+                && self.at.0.abs_diff(last.at.0) < grace
         };
         if last.is_some_and(repeats) {
             return RotationOutcome::Repeated(session);

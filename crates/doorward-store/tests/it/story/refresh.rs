@@ -133,6 +133,15 @@ async fn the_predecessor_is_repeated_to_the_same_client_for_a_while() {
         ..present(sid, 0)
     };
     assert_eq!(not_current(&*db, late).await, (account, token(1)));
+    // A clock that was set back, or another node's: a little is forgiven, and hours are no moment.
+    let earlier = |by: i64| Rotation {
+        at: later(-by),
+        ..present(sid, 0)
+    };
+    repeated(&*db, earlier(9_999)).await;
+    for by in [10_000, HOUR] {
+        assert_eq!(not_current(&*db, earlier(by)).await, (account, token(1)));
+    }
     let without_grace = Rotation {
         grace: Duration::ZERO,
         ..present(sid, 0)
