@@ -39,11 +39,12 @@ mod windows;
 /// hash: four minutes at 400 hashes a second, for as few guesses as waiting out the longest delay gives.
 const MAX_SUBJECTS: usize = 100_000;
 
-/// The most addresses remembered, of those that guess and of those that register each; a full ledger of them was measured at 32 MB.
+/// The most addresses remembered, of those that guess and of those that register each; a full ledger of them was
+/// measured at 32 MB.
 const MAX_ADDRESSES: usize = 100_000;
 
-/// The most accounts whose known networks are remembered; those of who logged in last the longest ago are forgotten. Full,
-/// it was measured at 39 MB with a network each, and at 105 MB with as many as an account has.
+/// The most accounts whose known networks are remembered; those of who logged in last the longest ago are forgotten.
+/// Full, it was measured at 39 MB with a network each, and at 105 MB with as many as an account has.
 const MAX_ACCOUNTS: usize = 100_000;
 
 /// How many attempts are free, and what comes after.
@@ -52,8 +53,8 @@ pub struct ThrottleConfig {
     /// Consecutive attempts on one account, in flight or failed, before the first delay: of all strangers together, and
     /// of each network from which its password was given lately.
     pub free_attempts: u32,
-    /// The longest delay between two attempts on one account. A network that has tried or asked often waits for several.
-    /// There is no lock-out for good: whoever knows somebody's e-mail address could lock that person out.
+    /// The longest delay between two attempts on one account. A network that has tried or asked often waits for
+    /// several. There is no lock-out for good: whoever knows somebody's e-mail address could lock that person out.
     pub max_delay: Duration,
     /// Attempts from one address (IPv6: one /64 network), in flight or failed, in one window.
     pub per_address: u32,
@@ -72,8 +73,8 @@ impl Default for ThrottleConfig {
             max_delay: Duration::from_secs(60),
             per_address: 200,
             window: Duration::from_secs(600),
-            // Three classes of a school behind one address, all in the first minutes of a lesson; and yet one client makes
-            // no more than an account each six seconds.
+            // Three classes of a school behind one address, all in the first minutes of a lesson; and yet one client
+            // makes no more than an account each six seconds.
             registrations: 100,
             enabled: true,
         }
@@ -112,8 +113,8 @@ impl Throttle {
     /// Permission for one attempt, which is counted as failed from now on.
     ///
     /// # Errors
-    /// [`Error::Throttled`] with the whole seconds to wait, rounded up. The refused attempt delays nobody; a network that
-    /// is refused often lets others go first.
+    /// [`Error::Throttled`] with the whole seconds to wait, rounded up. The refused attempt delays nobody; a network
+    /// that is refused often lets others go first.
     pub fn permit(&self, subject: Subject, address: Option<IpAddr>) -> Result<Permit> {
         if !self.0.config.enabled {
             return Ok(Permit(None));

@@ -1,8 +1,9 @@
 //! The line before the hash threads, bounded by the time to wait in it, and fair. It knows no threads and no clock.
 //!
 //! The surprise: whoever has nothing in the line yet waits for one round at most, one job of every other site, how
-//! much these may have put in before. A site is an IPv4 address, or what one customer may have of IPv6 networks. And when the line is as long as it may be, a newcomer is refused only if nobody
-//! has more in it; otherwise the newest job of whoever has most gives way.
+//! much these may have put in before. A site is an IPv4 address, or what one customer may have of IPv6 networks. And
+//! when the line is as long as it may be, a newcomer is refused only if nobody has more in it; otherwise the newest job
+//! of whoever has most gives way.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! Turn by turn: whoever waits is in a class, and the classes are served in rotation, one thing from each.
 //!
-//! The surprise: a class may itself be made of classes (sites, within a site networks, within a network accounts), so all
-//! levels are this one type.
+//! The surprise: a class may itself be made of classes (sites, within a site networks, within a network accounts), so
+//! all levels are this one type.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;

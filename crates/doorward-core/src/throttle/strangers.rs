@@ -13,14 +13,20 @@ use super::recent::Recent;
 use super::{Ending, SubjectKey, ThrottleConfig};
 use crate::Timestamp;
 
-/// How long attempts are remembered after the last one. To come back as new each time, and be let in once a minute, an
-/// attacker needs as many networks as there are minutes in it.
+/// How long attempts are remembered after the last one, at least. To come back as new each time, and be let in once a
+/// minute, an attacker needs as many networks as there are minutes in it.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
-/// The most networks remembered, each at one subject. To push one out takes as many attempts, each of which costs a hash,
-/// or many networks that ask too early at many subjects; who is forgotten here is new again, and still shares the delay. All of
-/// them, and as many addresses, were measured at 24 MB.
+/// The most networks remembered, each at one subject. To push one out takes as many attempts, each of which costs a
+/// hash, or many networks that ask too early at many subjects; who is forgotten here is new again, and still shares the
+/// delay. All of them, and as many addresses, were measured at 24 MB.
 pub(super) const MAX_GUESTS: usize = 100_000;
+
+/// How long attempts are remembered: so long that who waits for it, to have the free ones again, makes no more than who
+/// goes on at the longest delay.
+fn forgotten_after(config: &ThrottleConfig) -> Duration {
+    FORGOTTEN_AFTER.max(config.max_delay.saturating_mul(config.free_attempts))
+}
 
 /// The attempts of strangers.
 pub(super) struct Strangers {
@@ -53,15 +59,15 @@ impl Strangers {
         let Some(entry) = self.subjects.touch(place.0) else {
             return Duration::ZERO;
         };
-        let attempts = &mut entry.value;
-        if attempts.is_forgotten(FORGOTTEN_AFTER, now) {
+        let (attempts, forgotten) = (&mut entry.value, forgotten_after(config));
+        if attempts.is_forgotten(forgotten, now) {
             self.subjects.remove(place.0);
             return Duration::ZERO;
         }
         let (delay, age) = (attempts.delay(config), attempts.age(now));
         if let Some(entry) = self.guests.touch(place) {
             let guest = &mut entry.value;
-            if guest.attempts.is_forgotten(FORGOTTEN_AFTER, now) {
+            if guest.attempts.is_forgotten(forgotten, now) {
                 *guest = Guest::new(now);
             }
             return guest.ask(delay, age);

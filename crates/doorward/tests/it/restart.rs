@@ -95,7 +95,8 @@ struct Journal {
 
 #[test]
 fn no_acknowledged_write_is_lost_when_the_server_is_killed() {
-    let server = Setup::new().start();
+    // All register from one address, as many as there is time for.
+    let server = Setup::new().setting("throttle_registrations", "1000000").start();
     let acknowledged = AtomicUsize::new(0);
     let address = server.address;
     let write = |client: usize| {

@@ -145,3 +145,29 @@ fn a_day_after_the_last_attempt_all_is_forgotten() {
     }
     assert_eq!(wait(&throttle, &account(1), address(103)), seconds(1));
 }
+
+#[test]
+fn a_delay_of_a_day_is_not_forgotten_in_a_day() {
+    let day = seconds(24 * 3600);
+    let (throttle, clock) = throttle(ThrottleConfig {
+        free_attempts: 3,
+        max_delay: day,
+        ..ThrottleConfig::default()
+    });
+    // Strangers, each new, who wait for as long as they are told: three are free, and seventeen come in the first day.
+    let mut guesses = 0;
+    let end = clock.now().plus(day.saturating_mul(10));
+    for network in 0.. {
+        let told = wait(&throttle, &account(1), address(network));
+        guesses += u32::from(told.is_zero());
+        clock.advance(told);
+        if clock.now() >= end {
+            break;
+        }
+        // Now and then one waits for a day and a little more, in case that helps.
+        if network % 5 == 0 && guesses > 19 {
+            clock.advance(day + seconds(1));
+        }
+    }
+    assert!(guesses <= 3 + 17 + 10, "{guesses}");
+}

@@ -60,7 +60,7 @@ pub(in super::super) const ATTEMPTS: &[Setting] = &[
             least: 1,
             most: 1_000_000,
         },
-        about: "Registrations from one address (IPv6: one /48 site) in one window, whether they make an account or find \
-                its name taken.",
+        about: "Registrations from one address (IPv6: one /48 site) in one window, whether they make an account or \
+                find its name taken.",
     },
 ];
