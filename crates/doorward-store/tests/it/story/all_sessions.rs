@@ -8,7 +8,7 @@ use doorward_core::status_list::StatusIndex;
 use doorward_core::store::Store;
 
 use super::super::engine::fresh;
-use crate::people::{HOUR, NOW, first_hash, later, living, open, register, session, sign_in, sorted};
+use crate::people::{AGES, HOUR, NOW, first_hash, later, living, open, register, session, sign_in, sorted};
 
 /// Ends all there are, so many at a time, and answers the portions.
 async fn end_all(db: &dyn Store, realm: Option<RealmId>, limit: usize) -> Vec<Vec<EndedSession>> {
@@ -87,7 +87,7 @@ async fn of_all_sessions_those_that_have_expired_end_as_well() {
     let expires_soonest = sign_in(&*db, ann).await;
     let lives = sign_in(&*db, ann).await;
     let until = later(2 * HOUR);
-    assert!(db.extend_session(lives, until, NOW, NOW).await.unwrap().is_some());
+    assert!(db.extend_session(lives, until, NOW, AGES, NOW).await.unwrap().is_some());
     let (ended, next) = db.end_next_sessions(None, None, 10).await.unwrap();
     let mut both = vec![expires_soonest, lives];
     both.sort_by_key(|id| id.0);
