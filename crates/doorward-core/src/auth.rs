@@ -174,8 +174,8 @@ impl Auth {
     /// when they are written, and whoever has read no further than to one of them has to find it again. Any process
     /// that has read since then is past them; one that has not reads everything again.
     ///
-    /// The clock may be ahead, and what is forgotten be needed when it is set right. So the moment for which it is done is
-    /// written down first, and every process knows it before it trusts its memory again: [`Revocations::look_up`].
+    /// The clock may be ahead, and what is forgotten be needed when it is set right. So the moment for which it is done
+    /// is written down first, and every process knows it before it trusts its memory again: [`Revocations::look_up`].
     ///
     /// # Errors
     /// When the store cannot answer.
@@ -183,8 +183,8 @@ impl Auth {
         let now = self.clock.now();
         let until = self.ended.forgotten_until();
         if now.plus(SLACK) < until {
-            tracing::warn!(%now, %until, "the clock of this node or another was ahead when it forgot dead sessions: until \
-                then more tokens have to be looked up in the database");
+            tracing::warn!(%now, %until, "the clock of this node or another was ahead when it forgot dead sessions: \
+                until then more tokens have to be looked up in the database");
         }
         self.store.forget_until(now).await?;
         self.ended.forget_until(now);

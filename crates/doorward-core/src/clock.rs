@@ -1,8 +1,8 @@
 //! The only place that reads the time. The surprise: a clock can stand still, so that tests move it.
 //!
-//! How long ago something was is told by the time that passes, which nobody can set. Where that stands still, in a machine
-//! that was stopped, the clock that people set shows it once it is right again; what must not be trusted for too long is
-//! held against both ([`Moment`]).
+//! How long ago something was is told by the time that passes, which nobody can set. Where that stands still, in a
+//! machine that was stopped, the clock that people set shows it once it is right again; what must not be trusted for
+//! too long is held against both ([`Moment`]).
 
 use std::fmt;
 use std::sync::Arc;

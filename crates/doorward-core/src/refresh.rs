@@ -196,8 +196,8 @@ impl Rotation {
     }
 
     /// What becomes of a token that is not the current one of a living session: a repetition is the last rotation
-    /// once more, the same token from the same client a moment later, or a moment earlier: the clocks of two nodes differ,
-    /// and one that was set back by hours must not make hours of the moment.
+    /// once more, the same token from the same client a moment later, or a moment earlier: the clocks of two nodes
+    /// differ, and one that was set back by hours must not make hours of the moment.
     pub fn not_current(&self, session: Session, current: [u8; 32], last: Option<&LastRotation>) -> RotationOutcome {
         let grace = u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX);
         let repeats = |last: &LastRotation| {

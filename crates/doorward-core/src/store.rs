@@ -153,9 +153,9 @@ pub trait Store: Send + Sync + 'static {
     async fn session_lives(&self, id: SessionId, now: Timestamp) -> Result<bool>;
     /// Up to `limit` living sessions of an account, the one used last first.
     async fn list_sessions(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Session>>;
-    /// Lets a living session live until `expires_at`, but no longer than `lifetime` from its opening, and its access tokens
-    /// until `access_until`, if that is later, and answers it as it is then. `None` when it has ended or expired, or was
-    /// opened that long ago.
+    /// Lets a living session live until `expires_at`, but no longer than `lifetime` from its opening, and its access
+    /// tokens until `access_until`, if that is later, and answers it as it is then. `None` when it has ended or
+    /// expired, or was opened that long ago.
     async fn extend_session(
         &self,
         id: SessionId,

@@ -1,7 +1,7 @@
 //! Renew: takes a living token for a new one of the same session.
 //!
-//! The surprise: the old token lives on until its own expiry. Both name one session and die with it, and that ends at its
-//! longest life: otherwise a stolen token would be good for ever.
+//! The surprise: the old token lives on until its own expiry. Both name one session and die with it, and that ends at
+//! its longest life: otherwise a stolen token would be good for ever.
 
 use super::{Call, Carries, HasOutcome, Outcome, OutcomeKind, Table};
 use crate::auth::access_until;
@@ -9,8 +9,8 @@ use crate::{Auth, Result};
 
 pub(super) static TABLE: Table = Table {
     name: "renew",
-    about: "Takes a living token for a new one of the same session. The new one lives no longer than the longest life of \
-            the session: `lifetime` of `[token.refresh]`, or 90 days from its opening.",
+    about: "Takes a living token for a new one of the same session. The new one lives no longer than the longest life \
+            of the session: `lifetime` of `[token.refresh]`, or 90 days from its opening.",
     safe: false,
     token: true,
     inputs: &[],

@@ -20,8 +20,8 @@ use crate::{Result, Timestamp, random};
 /// How much longer a session lives than what it is opened for: its tokens are made a moment after it.
 pub const SLACK: Duration = Duration::from_secs(60);
 
-/// The longest life of a session where a contract does not say it, however often its token is renewed: as long as one with
-/// refresh tokens has in the contract of our own. Whoever holds a stolen token holds it no longer than that.
+/// The longest life of a session where a contract does not say it, however often its token is renewed: as long as one
+/// with refresh tokens has in the contract of our own. Whoever holds a stolen token holds it no longer than that.
 pub const RENEWED_FOR: Duration = Duration::from_hours(90 * 24);
 
 /// What tokens a contract issues.

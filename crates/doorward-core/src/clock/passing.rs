@@ -1,7 +1,7 @@
 //! The time that passes, which nobody can set.
 //!
-//! The surprise: what Rust calls `Instant` stands still while a machine with Linux sleeps. So there it is the clock that
-//! counts from the boot on, asleep or awake (`CLOCK_BOOTTIME`); it costs as little to read.
+//! The surprise: what Rust calls `Instant` stands still while a machine with Linux sleeps. So there it is the clock
+//! that counts from the boot on, asleep or awake (`CLOCK_BOOTTIME`); it costs as little to read.
 
 use std::time::Duration;
 #[cfg(not(target_os = "linux"))]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::FRESH_FOR;
 use crate::{Moment, Timestamp};
 
-/// When the store was read last, as a limit by each of the two clocks: the time that passes may have stood still while the
-/// machine was stopped, and the other one can be set back.
+/// When the store was read last, as a limit by each of the two clocks: the time that passes may have stood still while
+/// the machine was stopped, and the other one can be set back.
 #[derive(Default)]
 pub(crate) struct Freshness {
     /// The first millisecond of the clock's running time that is too late. 0: nothing was read yet.

@@ -1,7 +1,7 @@
 //! Up to which moment what is dead by age may be forgotten: the latest that any clock has shown at a purge.
 //!
-//! The surprise: it stands among the secrets, though it is none. It is one value of the whole database as those are, and
-//! its bytes are in the order of time, the highest first.
+//! The surprise: it stands among the secrets, though it is none. It is one value of the whole database as those are,
+//! and its bytes are in the order of time, the highest first.
 
 use doorward_core::{Result, Timestamp};
 

@@ -193,9 +193,9 @@ pub(super) async fn end_many(link: &Link, wanted: &[&Wanted]) -> Result<Vec<Ende
     row::all(&rows, ending)
 }
 
-/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last the
-/// longest ago, `newest` in no case. Two that do so for one account take turns: each keeps its own
-/// newest, and both could end the other's. Nothing that comes after this in the transaction may wait for anybody.
+/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last
+/// the longest ago, `newest` in no case. Two that do so for one account take turns: each keeps its own newest, and both
+/// could end the other's. Nothing that comes after this in the transaction may wait for anybody.
 pub(super) async fn end_excess(
     link: &Link,
     account: AccountId,

@@ -180,8 +180,8 @@ pub(super) fn end_all(
     rows.iter().map(|removed| remember(connection, removed)).collect()
 }
 
-/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last the
-/// longest ago, `newest` in no case.
+/// Ends what the account has more than `limit` sessions: first those that have expired, then those that were used last
+/// the longest ago, `newest` in no case.
 pub(super) fn end_excess(
     connection: &Connection,
     account: AccountId,

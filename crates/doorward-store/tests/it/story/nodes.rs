@@ -260,8 +260,8 @@ async fn memory_is_not_trusted_over_a_sleep() {
     assert!(!here.accepts(&token).await);
 }
 
-/// Where there are refresh tokens, a session is no longer than their contract says, and 90 days elsewhere, or as long as
-/// the life of a token.
+/// Where there are refresh tokens, a session is no longer than their contract says, and 90 days elsewhere, or as long
+/// as the life of a token.
 #[tokio::test]
 async fn a_session_is_renewed_to_the_end_of_its_longest_life() {
     let db = fresh().await;
