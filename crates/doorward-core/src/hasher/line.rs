@@ -141,6 +141,20 @@ impl<T> Line<T> {
         Ok(gave_way)
     }
 
+    /// Takes out whoever has waited longer than anybody shall, the oldest first. They need not wait for a thread to hear of
+    /// it, nor whoever comes now stand behind them.
+    pub(super) fn overdue(&mut self, now: Duration) -> Vec<T> {
+        let mut overdue = Vec::new();
+        while let Some((_, (since, path))) = self.by_age.first_key_value()
+            && self.is_late(*since, now)
+        {
+            let Some(out) = self.waiting.pop_at(*path) else { break };
+            self.left(&out);
+            overdue.push(out.job);
+        }
+        overdue
+    }
+
     /// The next job, for a thread that has none. Whoever has waited longer than anybody shall comes first, to be told
     /// so, and does not use up a turn: they are not served, and with a new turn for each such job the others of their
     /// network would stand behind everybody who comes later.

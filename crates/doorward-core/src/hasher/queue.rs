@@ -42,10 +42,13 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Gives a job its place. Answers the jobs without one: this job, or those that gave way to it.
+    /// Gives a job its place. Answers the jobs without one: this job, or those that gave way to it, and those that have
+    /// waited too long while all threads were busy.
     pub(super) fn push(&self, whose: Whose, work: Work, job: T) -> TurnedAway<T> {
         let now = self.clock.running();
         let mut state = self.state.lock();
+        let late = state.line.overdue(now).into_iter().map(|job| (Refused::Late, job));
+        let mut jobs: Vec<_> = late.collect();
         let takes = state.pace.estimate(work);
         let pushed = if state.closed {
             Err((Refused::Full, job))
@@ -54,13 +57,13 @@ impl<T> Queue<T> {
         };
         let retry_after = state.line.retry_after();
         drop(state);
-        let jobs = match pushed {
-            Err(refused) => vec![refused],
+        match pushed {
+            Err(refused) => jobs.push(refused),
             Ok(gave_way) => {
                 self.wake.notify_one();
-                gave_way.into_iter().map(|job| (Refused::GaveWay, job)).collect()
+                jobs.extend(gave_way.into_iter().map(|job| (Refused::GaveWay, job)));
             }
-        };
+        }
         TurnedAway { jobs, retry_after }
     }
 
@@ -200,6 +203,22 @@ mod tests {
         };
         assert!(pairs_of(10, 18) > 900);
         assert!(pairs_of(10, 22) < 300);
+    }
+
+    /// All threads are busy for longer than anybody shall wait.
+    #[test]
+    fn whoever_has_waited_too_long_hears_of_it_when_the_next_one_comes() {
+        let clock = Clock::manual(Timestamp(0));
+        let queue = Queue::new(1, Duration::from_secs(1), clock.clone());
+        assert!(push(&queue, 0));
+        let _busy = taken(&queue);
+        assert!(push(&queue, 1));
+        clock.advance(Duration::from_secs(1));
+        assert!(push(&queue, 2));
+        clock.advance(Duration::from_millis(1_001));
+        let turned_away = queue.push(SOMEBODY, WORK, 3);
+        assert_eq!(turned_away.jobs, [(Refused::Late, 1)]);
+        assert_eq!(queue.waiting(), 2);
     }
 
     #[test]
