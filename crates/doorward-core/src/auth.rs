@@ -214,7 +214,7 @@ impl Auth {
             let key = StoredKey::generate(self.clock.now())?;
             let id = key.id.clone();
             if self.store.add_signing_key(key, newest.as_ref()).await? {
-                audit::record(audit::Event::KeyRotated, None, None, None);
+                audit::record_key(audit::Event::KeyRotated, &id);
                 self.catch_up().await?;
                 return Ok(id);
             }

@@ -44,7 +44,7 @@ const MAX_SUBJECTS: usize = 100_000;
 const MAX_ADDRESSES: usize = 100_000;
 
 /// The most accounts whose known networks are remembered; those of who logged in last the longest ago are forgotten.
-/// Full, it was measured at 39 MB with a network each, and at 105 MB with as many as an account has.
+/// Full, it was measured at 39 MB with a network each, and at 105 MB with seven.
 const MAX_ACCOUNTS: usize = 100_000;
 
 /// How many attempts are free, and what comes after.

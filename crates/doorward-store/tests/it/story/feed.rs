@@ -4,43 +4,10 @@
 //! which a node may have read.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use doorward_core::auth::Parts;
-use doorward_core::hasher::{Hasher, HasherConfig, Scheme};
-use doorward_core::password::PasswordPolicy;
-use doorward_core::store::Store;
-use doorward_core::throttle::{Throttle, ThrottleConfig};
-use doorward_core::{Auth, Clock, Policy};
 
 use super::super::engine::{Fresh, fresh};
+use super::nodes::started;
 use crate::people::{NOW, first_hash, open, register, session};
-
-/// A node that has just started.
-async fn node(store: Arc<dyn Store>) -> Auth {
-    let clock = Clock::manual(NOW);
-    let config = HasherConfig {
-        scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
-        threads: 1,
-        ..HasherConfig::default()
-    };
-    let parts = Parts {
-        store,
-        hasher: Hasher::start(config, clock.clone()).unwrap(),
-        throttle: Throttle::new(ThrottleConfig::default(), clock.clone()),
-        clock,
-    };
-    let policy = Policy {
-        issuer: "story".into(),
-        shared_secret: None,
-        hide_accounts: false,
-        sessions_per_account: 100,
-        passwords: Arc::new(PasswordPolicy::default()),
-        key_overlap: Duration::from_hours(1),
-        status_lists: None,
-    };
-    Auth::open(parts, policy).await.unwrap()
-}
 
 /// Ends a session whose access tokens are all dead by age.
 async fn end_dead(db: &Fresh) {
@@ -58,7 +25,10 @@ async fn end_dead(db: &Fresh) {
 #[tokio::test]
 async fn the_ending_read_last_is_found_again_however_soon_it_can_be_forgotten() {
     let db = fresh().await;
-    let (follower, other) = (node(db.again().await).await, node(Arc::clone(&db.store)).await);
+    let (follower, other) = (
+        started(db.again().await, NOW).await,
+        started(Arc::clone(&db.store), NOW).await,
+    );
     for round in 1..=4 {
         end_dead(&db).await;
         follower.catch_up_endings().await.unwrap();

@@ -32,8 +32,8 @@ struct Node {
     grant: Grant,
 }
 
-/// A node that has just started, with this clock.
-async fn node_at(db: &Fresh, store: Arc<dyn Store>, at: Timestamp) -> Node {
+/// The rules and the memory of a node that has just started, with this clock.
+pub(super) async fn started(store: Arc<dyn Store>, at: Timestamp) -> Auth {
     let clock = Clock::manual(at);
     let config = HasherConfig {
         scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 },
@@ -55,14 +55,18 @@ async fn node_at(db: &Fresh, store: Arc<dyn Store>, at: Timestamp) -> Node {
         key_overlap: Duration::from_hours(24 * 365),
         status_lists: None,
     };
-    let auth = Auth::open(parts, policy).await.unwrap();
+    Auth::open(parts, policy).await.unwrap()
+}
+
+/// A node that has just started, with this clock.
+async fn node_at(db: &Fresh, store: Arc<dyn Store>, at: Timestamp) -> Node {
     let refresh = RefreshGrant {
         idle: Duration::from_hours(12),
         lifetime: Duration::from_hours(24),
         grace: Duration::from_secs(10),
     };
     Node {
-        auth,
+        auth: started(store, at).await,
         realm: db.realm.clone(),
         grant: Grant {
             lifetime: Duration::from_hours(1),
