@@ -91,6 +91,14 @@ impl Auth {
         asked.ok_or_else(|| Error::unavailable("the ended sessions were never read to their end"))
     }
 
+    /// How long ago the store was asked for the endings that are known: up to
+    /// [`FRESH_FOR`](crate::revocations::FRESH_FOR) memory answers, and beyond it the store, at each check. As long as this
+    /// process runs, where they were never read to their end, or have to be read anew.
+    pub fn endings_age(&self) -> Duration {
+        let asked = self.ended_sessions().recent().progress().asked;
+        self.clock.running().saturating_sub(asked.unwrap_or_default())
+    }
+
     /// Up to `limit` endings after `sequence`, in order.
     ///
     /// # Errors

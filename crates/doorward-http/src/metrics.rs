@@ -119,12 +119,24 @@ impl Metrics {
                 auth.ended_sessions().len() as u64,
             ),
             (
+                "event_streams",
+                "Services that follow the feed of ended sessions",
+                auth.ended_sessions().recent().followers() as u64,
+            ),
+            (
                 "verified_tokens",
                 "Verified tokens kept in memory",
                 auth.remembered_tokens() as u64,
             ),
         ];
         register_gauges(&mut registry, gauges);
+        let age = Gauge::<f64, AtomicU64>::default();
+        age.set(auth.endings_age().as_secs_f64());
+        registry.register(
+            "ended_sessions_age_seconds",
+            "Time since the database was asked for the ended sessions that are known",
+            age,
+        );
         register_hashes(&mut registry, hasher);
         let mut page = String::new();
         match encode(&mut page, &registry) {

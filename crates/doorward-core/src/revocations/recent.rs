@@ -125,6 +125,11 @@ impl Recent {
     pub fn follow(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
+
+    /// How many wait for it to move.
+    pub fn followers(&self) -> usize {
+        self.progress.receiver_count()
+    }
 }
 
 impl Kept {

@@ -121,7 +121,10 @@ fn a_stream_tells_what_ends_and_goes_on_where_it_was_cut_off() {
     let server = Setup::new().start();
     let shop = Service::add(server.setup());
     let before = log_out(&server, &register(&server, "ann@example.com"));
+    let streams = || server.counted("doorward_event_streams");
+    assert_eq!(streams(), 0);
     let mut events = shop.follow(server.address, None);
+    assert_eq!(streams(), 1);
     for line in [
         "content-type: text/event-stream",
         "cache-control: no-store, no-transform",

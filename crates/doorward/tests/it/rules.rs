@@ -183,6 +183,25 @@ async fn places_in_status_lists_are_given_up_when_the_endings_cannot_be_read() {
     assert_eq!(world.next_place().await, 1024);
 }
 
+/// What an operator sees of a node that is cut off from its database, in the metric of that name.
+#[tokio::test]
+async fn the_age_of_what_is_known_of_endings_grows_until_they_are_read() {
+    let (world, second) = (World::new().await, Duration::from_secs(1));
+    let clock = world.auth.clock();
+    let caught_up = async || {
+        let read = world.auth.catch_up_endings().await.is_ok();
+        (read, world.auth.endings_age())
+    };
+    assert_eq!(caught_up().await, (true, Duration::ZERO));
+    clock.advance(2 * second);
+    assert_eq!(world.auth.endings_age(), 2 * second);
+    assert_eq!(caught_up().await, (true, Duration::ZERO));
+    let renamed = "ALTER TABLE ended_sessions RENAME TO away";
+    world.database().execute_batch(renamed).unwrap();
+    clock.advance(second);
+    assert_eq!(caught_up().await, (false, second));
+}
+
 /// A node that was stopped, or cut off from its database, may have missed that a key was removed. It asks for the keys
 /// before it believes a token of one, also where the session lives.
 #[tokio::test]
