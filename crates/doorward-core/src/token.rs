@@ -152,7 +152,8 @@ impl Tokens {
     /// here, whatever the contract's own are called.
     ///
     /// # Errors
-    /// When there are no random bytes or the key cannot sign.
+    /// When there are no random bytes, the key cannot sign, or the claims of the contract make it longer than
+    /// [`MAX_TOKEN`]: nobody could ever use it.
     pub fn sign(&self, new: NewToken<'_>) -> Result<Secret> {
         let lifetime = i64::try_from(new.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_at = new.at.seconds().saturating_add(lifetime);
@@ -168,15 +169,20 @@ impl Tokens {
         claims.insert("exp".into(), expires_at.into());
         let ring = self.ring();
         let token = signed(&ring, TYP, &claims, new.at)?;
-        if token.expose().len() <= MAX_TOKEN {
-            let verified = Verified {
-                account: new.account,
-                session: new.session,
-                expires_at: Timestamp(expires_at.saturating_mul(1000)),
-                audience: new.realm.name.as_str().into(),
-            };
-            self.remember(fingerprint(token.expose()), &Arc::new(verified), &ring);
+        let length = token.expose().len();
+        if length > MAX_TOKEN {
+            return Err(Error::internal(format!(
+                "an access token of {length} bytes is longer than the {MAX_TOKEN} that are read of one; hint: give the \
+                 contract fewer or shorter claims"
+            )));
         }
+        let verified = Verified {
+            account: new.account,
+            session: new.session,
+            expires_at: Timestamp(expires_at.saturating_mul(1000)),
+            audience: new.realm.name.as_str().into(),
+        };
+        self.remember(fingerprint(token.expose()), &Arc::new(verified), &ring);
         Ok(token)
     }
 

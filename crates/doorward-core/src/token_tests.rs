@@ -32,16 +32,18 @@ fn token(tokens: &Tokens) -> Secret {
 }
 
 fn signed_here(tokens: &Tokens, claims: Value) -> Secret {
-    tokens
-        .sign(NewToken {
-            realm: &realm("main"),
-            account: AccountId(Uuid::from_bytes([1; 16])),
-            session: SessionId(Uuid::from_bytes([2; 16])),
-            at: NOW,
-            lifetime: Duration::from_secs(60),
-            claims: claims.as_object().unwrap().clone(),
-        })
-        .unwrap()
+    sign(tokens, claims).unwrap()
+}
+
+fn sign(tokens: &Tokens, claims: Value) -> Result<Secret> {
+    tokens.sign(NewToken {
+        realm: &realm("main"),
+        account: AccountId(Uuid::from_bytes([1; 16])),
+        session: SessionId(Uuid::from_bytes([2; 16])),
+        at: NOW,
+        lifetime: Duration::from_secs(60),
+        claims: claims.as_object().unwrap().clone(),
+    })
 }
 
 fn segment(token: &str, index: usize) -> Value {
@@ -157,11 +159,20 @@ fn what_is_remembered_of_a_token_signed_here_is_what_its_signature_proves() {
 }
 
 #[test]
-fn a_token_too_long_to_be_read_is_not_remembered() {
+fn a_token_too_long_to_be_read_is_not_issued() {
     let (tokens, _) = es256();
-    let token = signed_here(&tokens, json!({"long": "x".repeat(MAX_TOKEN)}));
-    assert_eq!(tokens.remembered(), 0);
-    assert!(!accepted(&tokens, &token));
+    let with = |length| sign(&tokens, json!({"long": "x".repeat(length)}));
+    let longest = (1..MAX_TOKEN).rev().find_map(|length| with(length).ok()).unwrap();
+    assert!((MAX_TOKEN - 1..=MAX_TOKEN).contains(&longest.expose().len()));
+    tokens.remembered.clear();
+    assert!(accepted(&tokens, &longest));
+    let refused = with(MAX_TOKEN).unwrap_err();
+    assert!(matches!(refused, Error::Internal(_)), "{refused:?}");
+    // Nor is one read that somebody else has made with our key.
+    let mut claims = segment(longest.expose(), 1);
+    claims["long"] = "x".repeat(MAX_TOKEN).into();
+    let longer = signed(&tokens.ring(), TYP, claims.as_object().unwrap(), NOW).unwrap();
+    assert!(!accepted(&tokens, &longer));
 }
 
 #[test]
