@@ -204,7 +204,12 @@ fn write(connection: &Connection, jobs: &Receiver<Job>, batch: &mut Vec<Job>, co
             counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         Err(error) => {
-            tracing::warn!(%error, writes, "a commit failed; none of its writes happened");
+            tracing::warn!(
+                %error,
+                writes,
+                "a commit failed; none of its writes happened; hint: look for room on the disk of the database (`df`), \
+                 and whether this user may write there"
+            );
             take_back(connection);
             if answers.is_empty() {
                 // Nothing could be begun, after the longest wait for the file. Those who queued meanwhile

@@ -1,5 +1,6 @@
-//! What holds across `kill -9` and a start on the same database: accounts, sessions, endings, keys.
+//! What holds across `kill -9` and a start on the same database, and across a full disk: accounts, sessions, endings, keys.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -155,11 +156,45 @@ fn no_acknowledged_write_is_lost_when_the_server_is_killed() {
             assert_eq!(login(&server, &email), 200, "{email} is not half there");
         }
     }
+    assert_eq!(integrity(&server), "ok");
+}
+
+/// What SQLite says of all pages of the database.
+fn integrity(server: &Server) -> String {
     let database = rusqlite::Connection::open(server.setup().database()).unwrap();
-    let check: String = database
+    database
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(check, "ok");
+        .unwrap()
+}
+
+/// A full disk that nobody has to be root for: no file of the server may grow beyond a size.
+#[test]
+fn a_database_that_cannot_grow_refuses_writes_and_loses_none() {
+    let server = Setup::new()
+        .after("trap '' XFSZ && ulimit -S -f 1024")
+        .setting("throttle_registrations", "1000000")
+        .start();
+    let email = |number| format!("client{number}@example.com");
+    let register = |number| {
+        let body = json!({"email": email(number), "password": "ann-pass-1"});
+        let register = Request::post("/auth-cookie/auth/register", &body);
+        register.send(server.address).status
+    };
+    let first = (0..ENOUGH * 10).find(|number| register(*number) != 201);
+    let first = first.expect("the file does not grow");
+    assert_eq!([register(first), register(first + 1)], [503, 503]);
+    assert_eq!(Request::get("/healthz").send(server.address).status, 200);
+    let limit = ["--pid", &server.process_id().to_string(), "--fsize=unlimited:"];
+    assert!(Command::new("prlimit").args(limit).status().unwrap().success());
+    assert_eq!([register(first), register(first + 1)], [201, 201]);
+    let lost = (0..first + 2).find(|number| login(&server, &email(*number)) != 200);
+    assert_eq!(lost, None, "it was acknowledged");
+    assert_eq!(integrity(&server), "ok");
+    let log = server.log();
+    assert!(
+        log.contains("none of its writes happened") && log.contains("hint: "),
+        "{log}"
+    );
 }
 
 #[test]
