@@ -93,6 +93,7 @@ pub struct Auth {
     /// Whether a key that is not known is one that there is not.
     learned: Freshness,
     learning: Turns,
+    asking_ready: Turns,
     ended: Revocations,
     ended_here: Arc<Notify>,
     pub(crate) catching_up: Turns,
@@ -133,6 +134,7 @@ impl Auth {
             tokens: Tokens::new(policy.issuer.clone(), ring),
             learned: Freshness::default(),
             learning: Turns::default(),
+            asking_ready: Turns::default(),
             ended: Revocations::default(),
             ended_here: Arc::default(),
             catching_up: Turns::default(),
@@ -229,6 +231,15 @@ impl Auth {
     /// The store, for commands that list what it holds.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Whether the store can read and write. One asks it at a time, for all who wait: each time is a write, and whoever
+    /// asks may be a stranger.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ready(&self) -> Result<()> {
+        self.asking_ready.take(self.store.ready()).await
     }
 
     /// The hash pool, for its metrics.

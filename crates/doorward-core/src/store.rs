@@ -235,7 +235,7 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets a client. False when there is none.
     async fn remove_client(&self, id: ClientId) -> Result<bool>;
 
-    /// Answers when the store can.
+    /// Answers when the store can, having read and written.
     async fn ready(&self) -> Result<()>;
 
     /// Waits until another process may have ended a session, or added or removed a key: it said so, or could have said

@@ -43,10 +43,10 @@ async fn healthz(State(engine): State<Arc<Engine>>, request: Request<Body>) -> R
     engine.finish(&facts, ("none", HEALTHZ, "ok"), response, started)
 }
 
-/// The store answers.
+/// The store can be read and written.
 async fn readyz(State(engine): State<Arc<Engine>>, request: Request<Body>) -> Response<Body> {
     let (started, facts) = (engine.auth.clock().instant(), engine.facts(&request));
-    let (outcome, status, says) = match engine.auth.store().ready().await {
+    let (outcome, status, says) = match engine.auth.ready().await {
         Ok(()) => ("ok", StatusCode::OK, "ready"),
         Err(error) => {
             tracing::warn!(id = facts.id, %error, "not ready");

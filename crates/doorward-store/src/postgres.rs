@@ -20,6 +20,7 @@ mod link;
 mod lookups;
 mod meeting;
 mod migrations;
+mod probe;
 mod readers;
 mod realm;
 mod refresh;

@@ -12,6 +12,7 @@ mod connection;
 mod forgotten;
 mod key;
 mod migrations;
+mod probe;
 mod read_lock;
 mod reader;
 mod readers;

@@ -18,10 +18,10 @@ use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Written};
-use doorward_core::{Result, Timestamp};
+use doorward_core::{Result, Timestamp, random};
 
 use super::endings::Wanted;
-use super::{Postgres, account, client, forgotten, key, realm, refresh, session, status_list};
+use super::{Postgres, account, client, forgotten, key, probe, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Postgres {
@@ -294,8 +294,8 @@ impl Store for Postgres {
 
     async fn ready(&self) -> Result<()> {
         self.readers.rows("SELECT 1", &[]).await?;
-        self.write(|link| async move { link.one("SELECT 1", &[]).await.map(drop) })
-            .await
+        let value = random::bytes()?;
+        self.write(|link| async move { probe::write(&link, value).await }).await
     }
 
     fn told(&self) -> Told {

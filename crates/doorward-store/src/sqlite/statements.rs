@@ -5,14 +5,15 @@ use doorward_core::identifier::Canonical;
 use doorward_core::realm::RealmId;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::{account, client, connection, forgotten, key, migrations, realm, refresh, session, status_list};
+use super::{account, client, connection, forgotten, key, migrations, probe, realm, refresh, session, status_list};
 
 /// The nouns' statements beside the sources they stand in.
-const NOUNS: [(&str, &[&str], &str); 8] = [
+const NOUNS: [(&str, &[&str], &str); 9] = [
     ("account", account::STATEMENTS, include_str!("account.rs")),
     ("client", client::STATEMENTS, include_str!("client.rs")),
     ("forgotten", forgotten::STATEMENTS, include_str!("forgotten.rs")),
     ("key", key::STATEMENTS, include_str!("key.rs")),
+    ("probe", probe::STATEMENTS, include_str!("probe.rs")),
     ("realm", realm::STATEMENTS, include_str!("realm.rs")),
     ("refresh", refresh::STATEMENTS, include_str!("refresh.rs")),
     ("session", session::STATEMENTS, include_str!("session.rs")),

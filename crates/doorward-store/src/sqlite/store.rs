@@ -17,9 +17,9 @@ use doorward_core::secret::PasswordHash;
 use doorward_core::session::{EndedSession, NewSession, Session, SessionId};
 use doorward_core::status_list::StatusIndex;
 use doorward_core::store::{Confirmation, NewAccount, Opened, Store, Told, Written};
-use doorward_core::{Result, Timestamp};
+use doorward_core::{Result, Timestamp, random};
 
-use super::{Sqlite, account, client, forgotten, key, realm, refresh, session, status_list};
+use super::{Sqlite, account, client, forgotten, key, probe, realm, refresh, session, status_list};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -268,7 +268,8 @@ impl Store for Sqlite {
     async fn ready(&self) -> Result<()> {
         self.readers
             .read(|db| db.prepare_cached("SELECT 1")?.query_row([], |_| Ok(())))?;
-        self.writer.write(|_| Ok::<(), rusqlite::Error>(())).await
+        let value = random::bytes()?;
+        self.writer.write(move |db| probe::write(db, value)).await
     }
 
     fn told(&self) -> Told {
