@@ -57,6 +57,14 @@ const LOOK: &str = "SELECT current_setting('server_encoding'), current_schema() 
      FROM (SELECT 1) AS one LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) \
      ON n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
+/// How many of those tables and views no extension has brought. The monitoring that is often asked for in each new
+/// database, `pg_stat_statements`, puts its views into `public`.
+const FOREIGN: &str = "SELECT count(*) \
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+
 const VERSION: &str = "SELECT version FROM doorward_schema WHERE id = 1";
 
 /// Why nothing was applied.
@@ -194,6 +202,7 @@ async fn version(client: &Client, shown: &str, known: usize) -> Result<Option<us
         look.try_get::<_, i64>(3).map_err(explain)?,
     ) {
         (0, _) => return Ok(None),
+        (_, 0) if !is_foreign(client).await.map_err(explain)? => return Ok(None),
         (_, 0) => {
             return Err(SetupError::new(
                 format!("{shown} is a database of another program"),
@@ -211,6 +220,16 @@ async fn version(client: &Client, shown: &str, known: usize) -> Result<Option<us
             format!("the database {shown} has schema version {version}; this doorward knows up to {known}"),
             "start the newer doorward, or restore the backup made before the upgrade",
         )),
+    }
+}
+
+/// Whether somebody else has made a table or a view. Asked only when that would be refused, so that an engine without
+/// `pg_depend` may spoil the transaction: there all of them are somebody's.
+async fn is_foreign(client: &Client) -> Result<bool, Error> {
+    match client.query_one(FOREIGN, &[]).await {
+        Ok(row) => Ok(row.try_get::<_, i64>(0)? > 0),
+        Err(error) if is_unknown(&error) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

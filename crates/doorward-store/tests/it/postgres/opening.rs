@@ -153,6 +153,32 @@ async fn a_database_of_another_program_is_refused_and_left_alone() {
     assert!(store.ready().await.is_ok());
 }
 
+/// Monitoring puts views into `public`, often before anybody else comes.
+#[tokio::test]
+async fn what_an_extension_has_brought_is_no_other_program() {
+    let database = Database::new();
+    database.sql("CREATE EXTENSION pg_stat_statements; CREATE TABLE songs (title text)");
+    assert_refused(&database.url(), "is a database of another program", "createdb").await;
+    database.sql("DROP TABLE songs");
+    // Who may not ask what belongs to an extension is told what he was before.
+    let name = &database.0;
+    database.sql(&format!(
+        "CREATE USER user_of_{name} PASSWORD 'hunter2'; ALTER DATABASE {name} OWNER TO user_of_{name}; \
+         REVOKE SELECT ON pg_catalog.pg_depend FROM PUBLIC"
+    ));
+    let port = server().port;
+    let url = parse(&format!("postgres://user_of_{name}:hunter2@127.0.0.1:{port}/{name}"));
+    assert_refused(&url, "is a database of another program", "createdb").await;
+    database.sql("GRANT SELECT ON pg_catalog.pg_depend TO PUBLIC");
+    let store = open_postgres(&url, PostgresOptions::default()).await.unwrap();
+    assert!(store.ready().await.is_ok());
+    drop(store);
+    database.sql(&format!(
+        "ALTER DATABASE {name} OWNER TO doorward; REASSIGN OWNED BY user_of_{name} TO doorward; \
+         DROP USER user_of_{name}"
+    ));
+}
+
 #[tokio::test]
 async fn a_migration_that_fails_leaves_nothing() {
     let database = Database::new();
