@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use doorward_core::SetupError;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Error};
 
 use super::fault::{is_unknown, words};
@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_ending_marks.sql"),
     include_str!("migrations/0005_access_until.sql"),
     include_str!("migrations/0006_fewer_pages.sql"),
+    include_str!("migrations/0007_text_by_its_bytes.sql"),
 ];
 
 /// How many they are.
@@ -158,7 +159,7 @@ async fn apply_these(migrations: &[&str], client: &Client, shown: &str) -> Resul
     };
     for (number, migration) in (1..).zip(migrations).skip(applied) {
         let applied = client.batch_execute(migration).await;
-        applied.map_err(|error| Failure::of(error, |error| failed(shown, number, &words(&error))))?;
+        applied.map_err(|error| Failure::of(error, |error| failed(shown, number, &error)))?;
     }
     let mark = format!("UPDATE doorward_schema SET version = {}; COMMIT", migrations.len());
     let marked = client.batch_execute(&mark).await;
@@ -233,9 +234,22 @@ async fn is_foreign(client: &Client) -> Result<bool, Error> {
     }
 }
 
-fn failed(shown: &str, number: usize, why: &str) -> SetupError {
+fn failed(shown: &str, number: usize, error: &Error) -> SetupError {
+    let said = error
+        .as_db_error()
+        .filter(|_| error.code() == Some(&SqlState::UNIQUE_VIOLATION));
+    if let Some(table) = said.and_then(DbError::table) {
+        return SetupError::new(
+            format!(
+                "migration {number} of the database {shown} failed: rows of `{table}` are there twice, which an index \
+                 in the order of an older locale library let in"
+            ),
+            "nothing was changed; the manual for operators (docs/operating.md) says how to find them, and what to do \
+             with the older doorward before you start this one: \"Identifiers that are there twice\"",
+        );
+    }
     SetupError::new(
-        format!("migration {number} of the database {shown} failed: {why}"),
+        format!("migration {number} of the database {shown} failed: {}", words(error)),
         "nothing was changed; start the older doorward again and report this",
     )
 }

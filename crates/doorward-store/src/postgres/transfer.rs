@@ -92,12 +92,8 @@ impl TransferEnd {
     }
 
     pub(crate) async fn page(&self, table: &Table, after: Option<&Row>) -> Result<Vec<Row>, SetupError> {
-        // Text is ordered by its bytes, whatever the locale of the database is, as every engine can.
-        let ordered = |(name, kind): (&str, Kind)| match kind {
-            Kind::Text => format!("{name} COLLATE \"C\""),
-            _ => name.to_owned(),
-        };
-        let key: Vec<String> = table.key_columns().map(ordered).collect();
+        // Text in a key is ordered by its bytes, as on every engine: its column says so.
+        let key: Vec<&str> = table.key_columns().map(|(name, _)| name).collect();
         let order = key.join(", ");
         let places: Vec<String> = (1..=key.len()).map(|place| format!("${place}")).collect();
         let following = match after {

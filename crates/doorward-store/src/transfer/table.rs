@@ -57,8 +57,7 @@ impl Table {
 /// Every table, those that are referred to before those that refer to them. Where the engines count endings is
 /// no table of both, and moved apart.
 ///
-/// Identifiers are read by account, whose index puts them in the same order on every engine; that of their text
-/// is up to the locale of a PostgreSQL database.
+/// A text that is part of a key is compared by its bytes, so that its order is the same on every engine.
 pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "realms",

@@ -4,6 +4,7 @@
 //! however it ends.
 
 mod channel;
+mod collation;
 mod crash;
 mod endings;
 pub mod engine;

@@ -26,8 +26,17 @@ pub struct Database(pub String);
 
 impl Database {
     pub fn new() -> Self {
+        Self::made("")
+    }
+
+    /// One whose texts are in the order of a language, unless somebody says otherwise; the server's own is that of bytes.
+    pub fn in_english() -> Self {
+        Self::made("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'")
+    }
+
+    fn made(options: &str) -> Self {
         let name = format!("test_{}", random::uuid(Timestamp(0)).unwrap().simple());
-        server().sql("postgres", &format!("CREATE DATABASE {name}"));
+        server().sql("postgres", &format!("CREATE DATABASE {name} {options}"));
         Self(name)
     }
 
@@ -59,7 +68,11 @@ pub struct Fresh {
 }
 
 pub async fn fresh() -> Fresh {
-    let database = Database::new();
+    fresh_in(Database::new()).await
+}
+
+/// The same in a database of one's own choice.
+pub async fn fresh_in(database: Database) -> Fresh {
     let store = database.open().await;
     let realm = store.ensure_realm("main").await.unwrap();
     Fresh { store, realm, database }
