@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
@@ -27,8 +27,10 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
 
+use self::lingering::{Lingering, Tracked, Unread};
 use self::places::{Place, Places};
 
+mod lingering;
 mod places;
 
 /// How long the head of a request may take to arrive, and how long a connection may wait for its next request.
@@ -80,6 +82,8 @@ struct Patience {
     first_head: Duration,
     /// For it to take something of an answer.
     write: Duration,
+    /// For it to stop sending, when it has been answered for the last time.
+    close: lingering::Patience,
 }
 
 impl Limits {
@@ -92,6 +96,7 @@ impl Limits {
             patience: Patience {
                 first_head: FIRST_HEAD_TIMEOUT,
                 write: WRITE_TIMEOUT,
+                close: lingering::PATIENCE,
             },
         }
     }
@@ -105,6 +110,8 @@ pub(crate) enum Stopped {
     /// This many connections had to be cut.
     Cut(usize),
 }
+
+type Answer = Result<Response<Body>, Infallible>;
 
 /// Serves until `stop` is ready; then accepts nothing more and waits for requests in flight, until they are
 /// answered, the limit is reached, or `hurry` is ready. Connections that are left then die with the runtime.
@@ -237,6 +244,40 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
+/// What answers the requests of a connection.
+struct Requests {
+    router: Router,
+    peer: SocketAddr,
+    stopping: Stop,
+    unread: Unread,
+}
+
+impl Requests {
+    fn answer(&self, request: hyper::Request<Incoming>) -> impl Future<Output = Answer> + use<> {
+        // hyper reads what is left of a small body, and takes the next request; a larger one ends the connection.
+        let is_large = request
+            .body()
+            .size_hint()
+            .upper()
+            .is_none_or(|most| most > BUFFER as u64);
+        let mut request = request.map(|body| Body::new(Tracked::new(body, self.unread.clone())));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request.extensions_mut().insert(self.stopping.clone());
+        // A router is always ready, so nobody has to ask it first.
+        let answer = self.router.clone().call(request);
+        let (stopping, unread) = (self.stopping.clone(), self.unread.clone());
+        async move {
+            let mut response = answer.await?;
+            if stopping.is_told() || is_large && unread.is_any() {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        }
+    }
+}
+
 async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
     patience: Patience,
@@ -251,6 +292,14 @@ async fn connection(
     }
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(patience.write));
+    let unread = Unread::default();
+    let stream = Lingering::new(Box::pin(stream), unread.clone(), patience.close);
+    let requests = Requests {
+        router,
+        peer,
+        stopping,
+        unread,
+    };
     let (tell, asked) = oneshot::channel();
     let tell = Cell::new(Some(tell));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -258,21 +307,7 @@ async fn connection(
             // Nobody waits for it in a connection that is about to end.
             let _ = tell.send(());
         }
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(stopping.clone());
-        // A router is always ready, so nobody has to ask it first.
-        let answer = router.clone().call(request);
-        let stopping = stopping.clone();
-        async move {
-            let mut response = answer.await?;
-            if stopping.is_told() {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<Response<Body>, Infallible>(response)
-        }
+        requests.answer(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -282,7 +317,7 @@ async fn connection(
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let connection = watcher.watch(connection);
     tokio::pin!(connection);
     // hyper has one limit for all heads.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod closing;
 mod feed;
 
 /// Bytes of the answer to `/large`, far more than a system keeps for somebody who does not read.

@@ -154,6 +154,13 @@ pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
     }
 }
 
+/// Sends all of the bytes, which has to succeed, and only then reads one answer.
+pub(crate) fn write_first(to: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
+    let mut connection = connect(to)?;
+    connection.write_all(bytes)?;
+    read_answer(&mut connection, false)
+}
+
 /// A connection that is used for one request after another.
 pub(crate) struct Line(BufReader<TcpStream>);
 

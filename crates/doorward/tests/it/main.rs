@@ -24,6 +24,7 @@ mod hashes;
 mod hostile;
 mod http;
 mod introspection;
+mod large;
 mod load;
 mod log;
 mod model;
