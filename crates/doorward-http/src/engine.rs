@@ -124,13 +124,13 @@ impl Engine {
                     .await
             }
             Found::WrongMethod { .. } => {
-                let mut answered = self.refuse(facts, mounted, None, &Wide::MethodNotAllowed.into());
+                let mut answered = self.refuse(facts, mounted, None, &Wide::MethodNotAllowed.into(), request.headers());
                 if answered.response.status() == StatusCode::METHOD_NOT_ALLOWED {
                     answer::allow(&mut answered.response, &found.methods());
                 }
                 answered
             }
-            Found::Nothing { .. } => self.refuse(facts, mounted, None, &Wide::NotFound.into()),
+            Found::Nothing { .. } => self.refuse(facts, mounted, None, &Wide::NotFound.into(), request.headers()),
         };
         origin.decorate(&mut answered.response);
         Some(answered)
@@ -148,7 +148,7 @@ impl Engine {
         let read = meant::read(self, &mounted.contract, asked, origin.is_foreign, (&parts, stream));
         let Meant { route, inputs } = match read.await {
             Ok(meant) => meant,
-            Err(Unmet::Refused(route, refused)) => return self.refuse(facts, mounted, route, &refused),
+            Err(Unmet::Refused(route, refused)) => return self.refuse(facts, mounted, route, &refused, &parts.headers),
             Err(Unmet::Invalid(route, faults)) => {
                 let invalid = Outcome::invalid(Vec::new());
                 return self.outcome(facts, mounted, route, &parts.headers, &invalid, &faults);
@@ -167,7 +167,7 @@ impl Engine {
                 let faults = field::worded(&outcome.carried.faults, route, &mounted.contract);
                 self.outcome(facts, mounted, route, &parts.headers, &outcome, &faults)
             }
-            Err(error) => self.failed(facts, mounted, route, &error),
+            Err(error) => self.failed(facts, mounted, route, &parts.headers, &error),
         }
     }
 
@@ -230,7 +230,7 @@ impl Engine {
         };
         let Some(answer) = route.answer(outcome.kind, &mounted.switches) else {
             let error = Error::internal(format!("no answer for {:?}", outcome.kind));
-            return self.failed(facts, mounted, route, &error);
+            return self.failed(facts, mounted, route, headers, &error);
         };
         Answered {
             response: answer::build(answer, None, &filling, mounted, headers),
@@ -241,12 +241,19 @@ impl Engine {
     }
 
     /// Words an error. Its cause is logged here, once, and never shown.
-    fn failed<'e>(&self, facts: &RequestFacts, mounted: &'e Mounted, route: &Route, error: &Error) -> Answered<'e> {
+    fn failed<'e>(
+        &self,
+        facts: &RequestFacts,
+        mounted: &'e Mounted,
+        route: &Route,
+        headers: &HeaderMap,
+        error: &Error,
+    ) -> Answered<'e> {
         match error {
             Error::Throttled { .. } | Error::Busy { .. } => {}
             _ => tracing::error!(id = facts.id, %error, "a request failed"),
         }
-        let mut answered = self.refuse(facts, mounted, Some(route), &error.into());
+        let mut answered = self.refuse(facts, mounted, Some(route), &error.into(), headers);
         answered.action = route.action.table().name;
         answered
     }
@@ -258,6 +265,7 @@ impl Engine {
         mounted: &'e Mounted,
         route: Option<&Route>,
         refused: &Refused,
+        headers: &HeaderMap,
     ) -> Answered<'e> {
         let wide = refused.wide;
         let own = route
@@ -273,7 +281,7 @@ impl Engine {
             ..Filling::default()
         };
         let mut response = match answer {
-            Some(answer) => answer::build(answer, Some(status), &filling, mounted, &HeaderMap::new()),
+            Some(answer) => answer::build(answer, Some(status), &filling, mounted, headers),
             None => answer::bare(status),
         };
         refused.decorate(&mut response);
