@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use doorward_core::action::{Call, Outcome};
 use doorward_core::presence::Presence;
 use doorward_core::session::Client;
@@ -110,13 +110,18 @@ impl Engine {
         let found = self.table.find(&method, &facts.path)?;
         let mounted = self.mounts.get(found.mount())?;
         let origin = mounted.origins.judge(request.headers(), &facts.method, facts.over_tls);
+        let preflight = |methods: &[Method]| Answered {
+            response: origin.preflight(methods),
+            mounted,
+            action: "preflight",
+            outcome: "ok",
+        };
         let mut answered = match &found {
-            Found::Routes { .. } | Found::WrongMethod { .. } if origin.is_preflight => Answered {
-                response: origin.preflight(&found.methods_of_mount()),
-                mounted,
-                action: "preflight",
-                outcome: "ok",
-            },
+            Found::Routes { .. } | Found::WrongMethod { .. } if origin.is_preflight => {
+                preflight(&found.methods_of_mount())
+            }
+            // A page that may read answers is to read that nothing is there, and not that it may not ask.
+            Found::Nothing { .. } if origin.is_preflight && origin.is_allowed() => preflight(&[method]),
             Found::Routes {
                 candidates, variables, ..
             } => {

@@ -107,6 +107,11 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 impl Judged {
+    /// Whether it comes from a page that may read the answer.
+    pub(super) fn is_allowed(&self) -> bool {
+        self.allowed.is_some()
+    }
+
     /// The answer to a preflight; without the origin's headers, which [`Judged::decorate`] adds, it allows nothing.
     pub(super) fn preflight(&self, methods: &[Method]) -> Response<Body> {
         let mut response = Response::new(Body::empty());
