@@ -13,7 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, HOST, HeaderValue};
+use axum::http::{StatusCode, Version};
 use axum::response::Response;
 use doorward_http::{Connections, Network, Stop};
 use hyper::body::Incoming;
@@ -264,9 +265,13 @@ impl Requests {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         request.extensions_mut().insert(self.stopping.clone());
         // A router is always ready, so nobody has to ask it first.
-        let answer = self.router.clone().call(request);
+        let answer = has_its_host(&request).then(|| self.router.clone().call(request));
         let (stopping, unread) = (self.stopping.clone(), self.unread.clone());
         async move {
+            let Some(answer) = answer else {
+                tracing::debug!("a request did not have exactly one Host");
+                return Ok(malformed());
+            };
             let mut response = answer.await?;
             if stopping.is_told() || is_large && unread.is_any() {
                 response
@@ -276,6 +281,24 @@ impl Requests {
             Ok(response)
         }
     }
+}
+
+/// Whether a request has one `Host`, or none in HTTP/1.0 (RFC 9112 section 3.2). Of two, a proxy may have believed the other.
+fn has_its_host(request: &hyper::Request<Body>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
+
+/// What hyper answers to other requests that are malformed.
+fn malformed() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn connection(

@@ -189,3 +189,38 @@ fn requests_that_are_hardly_http_stop_nobody() {
         assert_eq!(Request::get("/healthz").send(server.address).status, 200);
     }
 }
+
+/// RFC 9112 section 3.2: which of two a proxy has believed, nobody knows.
+#[test]
+fn a_request_has_one_host() {
+    let server = server();
+    let ask = |version: &str, headers: &str| {
+        let bytes = format!("GET /healthz HTTP/{version}\r\n{headers}\r\n");
+        http::exchange(server.address, bytes.as_bytes()).unwrap()
+    };
+    let mut malformed = ask("1.1", "Host: x\r\nContent-Length: -1\r\n");
+    malformed.headers.retain(|(name, _)| name != "date");
+    assert_eq!(malformed.status, 400, "{malformed}");
+    for (version, headers) in [
+        ("1.1", ""),
+        ("1.1", "Accept: */*\r\n"),
+        ("1.1", "Host: x\r\nHost: y\r\n"),
+        ("1.1", "Host: x\r\nhost: x\r\n"),
+        ("1.0", "Host: x\r\nHost: y\r\n"),
+    ] {
+        let mut answer = ask(version, headers);
+        assert_eq!(answer.status, 400, "{version} {headers}: {answer}");
+        answer.headers.retain(|(name, _)| name != "date");
+        assert_eq!(answer.headers, malformed.headers, "{version} {headers}");
+        assert_eq!(answer.body, malformed.body, "{version} {headers}");
+    }
+    for (version, headers) in [
+        ("1.1", "Host: x\r\n"),
+        ("1.1", "Host:\r\n"),
+        ("1.0", ""),
+        ("1.0", "Host: x\r\n"),
+    ] {
+        let answer = ask(version, headers);
+        assert_eq!(answer.status, 200, "{version} {headers}: {answer}");
+    }
+}
