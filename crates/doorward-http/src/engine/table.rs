@@ -65,9 +65,14 @@ impl Found<'_> {
         }
     }
 
-    /// The methods of the path.
+    /// The methods that the path answers (RFC 9110 section 10.2.1), among them HEAD where GET stands in for it.
     pub(super) fn methods(&self) -> Vec<Method> {
-        self.entries().iter().map(|entry| entry.method.clone()).collect()
+        let has_head = self.entries().iter().any(|entry| entry.method == Method::HEAD);
+        let with_head = |entry: &MethodEntry| {
+            let head = !has_head && is_head_of(&Method::HEAD, entry);
+            std::iter::once(entry.method.clone()).chain(head.then_some(Method::HEAD))
+        };
+        self.entries().iter().flat_map(with_head).collect()
     }
 
     /// Those that the mount answers for: another one may not let the same pages in.
