@@ -197,10 +197,22 @@ fn is_required(field: &Field) -> bool {
     conditions.any(|condition| matches!(condition, Condition::Present | Condition::Filled))
 }
 
+/// Whether null says that there shall be no value, where a value can be null at all.
+fn is_nullable(field: &Field) -> bool {
+    let input = field.input;
+    let can_be_none = matches!(input, Some(Input::FirstName | Input::LastName | Input::Attribute));
+    can_be_none && !is_required(field) && matches!(field.at, Location::Body(_))
+}
+
 fn schema(field: &Field) -> Value {
     let mut schema = Map::new();
     if !field.json {
-        schema.insert("type".to_owned(), "string".into());
+        let types = if is_nullable(field) {
+            json!(["string", "null"])
+        } else {
+            json!("string")
+        };
+        schema.insert("type".to_owned(), types);
     }
     for condition in field.rules.iter().flat_map(|rule| &rule.conditions) {
         match condition {

@@ -135,6 +135,8 @@ pub enum FaultKind {
     Unprintable,
     /// No e-mail address.
     NotAnEmail,
+    /// `null`, for what is changed and never taken away.
+    Null,
     /// No password that the policy accepts.
     Weak(Weakness),
     /// It belongs to another account of the realm.
@@ -213,7 +215,12 @@ impl Inputs {
     pub fn faults(&self, auth: &Auth, action: Action) -> Vec<Fault> {
         let fault = |(input, attribute, given): &(Input, Box<str>, Given)| {
             let new = *input == Input::NewPassword || (*input == Input::Password && action == Action::Register);
-            let kind = fault(*input, given).or_else(|| if new { new_password_fault(auth, given) } else { None });
+            let kept = action == Action::UpdateAccount && matches!(input, Input::Email | Input::Username);
+            let kind = match given {
+                // What its caller wants cannot be done, and is not to look as if it were.
+                Given::Null if kept => Some(FaultKind::Null),
+                _ => fault(*input, given).or_else(|| if new { new_password_fault(auth, given) } else { None }),
+            };
             kind.map(|kind| Fault {
                 input: *input,
                 attribute: attribute.clone(),

@@ -198,6 +198,11 @@ fn put_in_words(broken: &mut Broken, faults: &[Fault], route: &Route, contract: 
             continue;
         };
         let (key, limit) = match fault.kind {
+            FaultKind::Null => {
+                // As any other value that is no text, by the contract's own rules.
+                *words = broken_rule(field, Some(&Value::Bool(false)), &|_| None, contract);
+                continue;
+            }
             FaultKind::TooLong(limit) => ("too_long", limit),
             FaultKind::Unprintable => ("unprintable", 0),
             FaultKind::NotAnEmail => ("not_email", 0),

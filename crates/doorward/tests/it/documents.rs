@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use doorward_http::contract::{self, builtin};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::Request;
 use crate::server::{Server, Setup};
@@ -119,6 +119,26 @@ fn a_document_has_the_answers_of_switches_that_are_on() {
     assert_eq!(responses(Setup::new()), ["200"]);
     let switched = Setup::new().setting("switches", "auth-cookie.logout_needs_token");
     assert_eq!(responses(switched), ["200", "401"]);
+}
+
+#[test]
+fn a_document_says_which_values_null_takes_away() {
+    let types = |document: &Value, path: &str, method: &str| {
+        let content = &document["paths"][path][method]["requestBody"]["content"]["application/json"];
+        let properties = content["schema"]["properties"].as_object().unwrap();
+        let type_of = |(name, schema): (&String, &Value)| (name.clone(), schema["type"].clone());
+        Value::Object(properties.iter().map(type_of).collect())
+    };
+    let server = Setup::new().start();
+    let expected = json!({
+        "email": "string", "username": "string", "current_password": "string",
+        "first_name": ["string", "null"], "last_name": ["string", "null"],
+    });
+    assert_eq!(types(&document(&server, "/v1"), "/v1/account", "patch"), expected);
+    let corners = format!("{ROOT}/crates/doorward/tests/it/contracts/corners.toml");
+    let server = Setup::new().arguments(["--contract", &corners]).start();
+    let expected = json!({"anything": null, "nick": ["string", "null"]});
+    assert_eq!(types(&document(&server, "/c"), "/c/me", "patch"), expected);
 }
 
 #[test]
