@@ -118,6 +118,21 @@ pub struct Cookie {
     pub clear_only_if_sent: bool,
 }
 
+impl Cookie {
+    /// Whether browsers take it only with `Secure`: with `SameSite=None`, and with either prefix of names (RFC 6265bis
+    /// section 4.1.3).
+    pub fn has_to_be_secure(&self) -> bool {
+        self.same_site == SameSite::None || has_prefix(&self.name, "__Host-") || has_prefix(&self.name, "__Secure-")
+    }
+}
+
+/// Whether the name of a cookie begins like this. To browsers the case of a prefix makes no difference (RFC 6265bis
+/// section 5.4).
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    let start = name.get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
 /// The `SameSite` attribute of a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {

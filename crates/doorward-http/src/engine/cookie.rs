@@ -36,8 +36,7 @@ fn attributes(cookie: &Cookie, filling: &Filling<'_>) -> String {
         SameSite::Strict => "Strict",
         SameSite::None => "None",
     };
-    // Browsers refuse SameSite=None without Secure.
-    let secure = cookie.same_site == SameSite::None || filling.request.is_none_or(|request| request.secure);
+    let secure = cookie.has_to_be_secure() || filling.request.is_none_or(|request| request.secure);
     let http_only = if cookie.http_only { "; HttpOnly" } else { "" };
     let secure = if secure { "; Secure" } else { "" };
     format!("; Path={}{http_only}; SameSite={same_site}{secure}", cookie.path)

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Source, Text};
-use super::super::{Cookie, SameSite, TokenRules, TokenSource};
+use super::super::{Cookie, SameSite, TokenRules, TokenSource, has_prefix};
 use super::answer::COOKIES_HOLD;
 use super::{Loader, json};
 
@@ -179,10 +179,10 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
         None => None,
     };
     Ok(Cookie {
+        path: cookie_path(&key.text, section)?,
         name: key.text,
         value,
         same_site,
-        path: cookie_path(section)?,
         http_only: !section.flag("scripts_can_read")?,
         max_age,
         clear_only_if_sent: section.flag("clear_only_if_sent")?,
@@ -190,11 +190,17 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
 }
 
 /// The path of a cookie. Browsers take another one that does not begin with `/`, and what follows a `;` is an attribute
-/// (RFC 6265 section 4.1.1).
-fn cookie_path(section: &Section<'_>) -> Result<String> {
+/// (RFC 6265 section 4.1.1). A cookie `__Host-…` is one of the whole host (RFC 6265bis section 4.1.3.2); no contract gives
+/// any a `Domain`.
+fn cookie_path(name: &str, section: &Section<'_>) -> Result<String> {
     let Some(path) = section.text("path")? else {
         return Ok("/".to_owned());
     };
+    if path.text != "/" && has_prefix(name, "__Host-") {
+        let what = "a cookie `__Host-…` has the path `/`";
+        let hint = "remove `path`, or call the cookie `__Secure-…`: browsers refuse another path with this name";
+        return Err(section.source.fault(path.span, what, hint));
+    }
     let is_plain = |b: u8| b.is_ascii_graphic() && b != b';';
     if path.text.starts_with('/') && path.text.bytes().all(is_plain) {
         return Ok(path.text);
