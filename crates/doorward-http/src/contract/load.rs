@@ -311,3 +311,6 @@ impl<'s> Loader<'s> {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod refused_tests;

@@ -45,6 +45,13 @@ const NOT_HERE: [(HeaderName, &str); 9] = [
     ),
 ];
 
+/// Statuses whose answers end with their headers: a body, and be it empty, would have a length (RFC 9110 section 8.6).
+const NO_BODY: [StatusCode; 3] = [
+    StatusCode::NO_CONTENT,
+    StatusCode::RESET_CONTENT,
+    StatusCode::NOT_MODIFIED,
+];
+
 /// What cookies can hold, each where it is carried.
 pub(super) const COOKIES_HOLD: [(Group, &str); 3] = [
     (Group::Token, "a token"),
@@ -79,6 +86,7 @@ impl<'s> Loader<'s> {
             clear_cookies: self.cookie_list(&section, "clear_cookies", None)?,
             shows_token: false,
         };
+        self.has_room_for_body(&section, answer.status)?;
         answer.shows_token = self.shows_token(&answer);
         section.finish()?;
         Ok(Arc::new(answer))
@@ -102,6 +110,21 @@ impl<'s> Loader<'s> {
     fn status(&self, section: &Section<'s>) -> Result<Option<StatusCode>> {
         let number = section.number("status", 200..=599)?;
         Ok(number.and_then(|number| StatusCode::from_u16(u16::try_from(number).ok()?).ok()))
+    }
+
+    /// Refuses a body where the status has none.
+    fn has_room_for_body(&self, section: &Section<'s>, status: Option<StatusCode>) -> Result<()> {
+        let Some(status) = status.filter(|status| NO_BODY.contains(status)) else {
+            return Ok(());
+        };
+        for key in ["json", "text"] {
+            if let Some(value) = section.value(key) {
+                let what = format!("an answer with status {} has no body", status.as_u16());
+                let hint = format!("remove `{key}`, or answer with another status, such as 200");
+                return Err(self.source.fault(value.span(), what, hint));
+            }
+        }
+        Ok(())
     }
 
     fn headers(&self, section: &Section<'s>, scope: &Scope) -> Result<Vec<(HeaderName, Template)>> {
