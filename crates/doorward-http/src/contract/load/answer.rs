@@ -21,7 +21,7 @@ const JSON: &str = "application/json; charset=utf-8";
 const NO_JSON: &str = "remove it: text is `text/plain; charset=utf-8`, and nothing is of no type";
 
 /// Headers that an answer cannot have of its own: one of the two would be dropped, or would lie about the message.
-const NOT_HERE: [(HeaderName, &str); 9] = [
+const NOT_HERE: [(HeaderName, &str); 18] = [
     (header::CONTENT_TYPE, "write `content_type` beside `json`"),
     (
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -36,9 +36,22 @@ const NOT_HERE: [(HeaderName, &str); 9] = [
         "remove it: it stands wherever there is a time to wait, and `{retry_after}` shows that in a body",
     ),
     (header::ALLOW, "remove it: it has the methods of the path"),
+    (
+        header::SET_COOKIE,
+        "declare `[cookie.NAME]`, and name it in `set_cookies`",
+    ),
     (header::CONTENT_LENGTH, "remove it"),
+    (header::CONTENT_ENCODING, "remove it: bodies are sent as they are"),
+    (header::DATE, "remove it: it has the time of the answer"),
+    // Those of one connection (RFC 9110 section 7.6.1): proxies obey them, or pass them on to who obeys them.
     (header::TRANSFER_ENCODING, "remove it"),
     (header::CONNECTION, "remove it"),
+    (HeaderName::from_static("keep-alive"), "remove it"),
+    (HeaderName::from_static("proxy-connection"), "remove it"),
+    (header::PROXY_AUTHENTICATE, "remove it: it is for proxies"),
+    (header::TE, "remove it"),
+    (header::TRAILER, "remove it"),
+    (header::UPGRADE, "remove it"),
     (
         HeaderName::from_static("x-request-id"),
         "show `{request.id}` in another header",
