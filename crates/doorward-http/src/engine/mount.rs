@@ -8,6 +8,7 @@ use doorward_core::auth::Grant;
 use doorward_core::realm::Realm;
 
 use super::origin::Origins;
+use super::table::Table;
 use crate::contract::render::Filling;
 use crate::contract::{self, Contract, PREFIX_HINT};
 use crate::settings::Settings;
@@ -19,6 +20,16 @@ pub struct Mount {
     pub contract: Arc<Contract>,
     /// `""` for the root, else `/…`.
     pub prefix: String,
+}
+
+impl Mount {
+    /// Judges whether the contract can be served there, when it is alone.
+    ///
+    /// # Errors
+    /// When a route is the server's own, or cannot be told apart from another.
+    pub fn check(&self) -> Result<(), SetupError> {
+        Table::new(&[self]).map(drop)
+    }
 }
 
 /// A mounted contract with what it needs to run.

@@ -140,10 +140,12 @@ impl Table {
                 "`{path}` of the contract `{}` is the server's own",
                 mounted.contract.name
             );
-            return Err(SetupError::new(
-                what,
-                "mount the contract under a prefix, as in `--contract NAME@/prefix`",
-            ));
+            // Its document is wherever it is mounted.
+            let hint = match path == own::document(&mounted.prefix) {
+                true => "choose another path: `/openapi.json` is the document of what is served under each prefix",
+                false => "mount the contract under a prefix, as in `--contract NAME@/prefix`",
+            };
+            return Err(SetupError::new(what, hint));
         }
         let mut paths = vec![path.clone()];
         if mounted.contract.trailing_slash && path != "/" {

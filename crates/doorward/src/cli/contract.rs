@@ -3,11 +3,13 @@
 //! The surprise: none of it reads the configuration. A contract is good or bad by itself.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use doorward_core::SetupError;
 use doorward_core::error::did_you_mean;
+use doorward_http::Mount;
 use doorward_http::contract::{self, builtin};
 
 use super::Failure;
@@ -49,30 +51,39 @@ pub(super) fn run(command: ContractCommand) -> Result<(), Failure> {
             out.write_all(text.as_bytes())?;
         }
         ContractCommand::Reference => out.write_all(contract::manual::reference().as_bytes())?,
-        ContractCommand::Check { file } => {
-            let contract = mounts::read(&file).map_err(Failure::usage)?;
-            let prefix = if contract.prefix.is_empty() {
-                "/"
-            } else {
-                &contract.prefix
-            };
-            writeln!(
-                out,
-                "{} is a contract: {}, served at {prefix}",
-                file.display(),
-                contract.name
-            )?;
-            let places = || {
-                let routes = contract.routes.iter();
-                routes.flat_map(|route| route.places.iter().map(move |place| (place, route.action)))
-            };
-            let paths = places().map(|(place, _)| place.path.len()).max().unwrap_or(0);
-            for (place, action) in places() {
-                let (method, path, action) = (place.method.as_str(), &place.path, action.table().name);
-                let alias = if place.alias { " (alias)" } else { "" };
-                writeln!(out, "  {method:7} {path:paths$}  {action}{alias}")?;
-            }
-        }
+        ContractCommand::Check { file } => check(&file, &mut out)?,
+    }
+    Ok(())
+}
+
+/// Judges a contract as `serve` would, alone and in its own place.
+fn check(file: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let contract = Arc::new(mounts::read(file).map_err(Failure::usage)?);
+    let mount = Mount {
+        prefix: contract.prefix.clone(),
+        contract: Arc::clone(&contract),
+    };
+    mount.check().map_err(Failure::usage)?;
+    let prefix = if contract.prefix.is_empty() {
+        "/"
+    } else {
+        &contract.prefix
+    };
+    writeln!(
+        out,
+        "{} is a contract: {}, served at {prefix}",
+        file.display(),
+        contract.name
+    )?;
+    let places = || {
+        let routes = contract.routes.iter();
+        routes.flat_map(|route| route.places.iter().map(move |place| (place, route.action)))
+    };
+    let paths = places().map(|(place, _)| place.path.len()).max().unwrap_or(0);
+    for (place, action) in places() {
+        let (method, path, action) = (place.method.as_str(), &place.path, action.table().name);
+        let alias = if place.alias { " (alias)" } else { "" };
+        writeln!(out, "  {method:7} {path:paths$}  {action}{alias}")?;
     }
     Ok(())
 }

@@ -287,6 +287,27 @@ fn a_faulty_contract_is_refused_with_its_place_and_what_would_be_right() {
 }
 
 #[test]
+fn a_contract_that_cannot_be_served_in_its_own_place_is_refused() {
+    let setup = Setup::new();
+    for (prefix, path, hint) in [
+        ("/", "/healthz", "mount the contract under a prefix"),
+        ("/users", "/openapi.json", "choose another path"),
+    ] {
+        let text = users_with("GET /users/profile", &format!("GET {path}"));
+        let text = text.replacen("[contract]", &format!("[contract]\nprefix = \"{prefix}\""), 1);
+        fs::write(setup.folder().join("faulty.toml"), text).unwrap();
+        let checked = refusal(&setup.run(&["contract", "check", "./faulty.toml"]));
+        assert!(
+            checked.contains(&format!("{path}` of the contract `users` is the server's own")),
+            "{checked}"
+        );
+        assert!(checked.contains(&format!("hint: {hint}")), "{checked}");
+        let served = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0", "--contract", "./faulty.toml"]));
+        assert_eq!(served, checked);
+    }
+}
+
+#[test]
 fn a_port_in_use_is_an_error_with_a_hint() {
     let first = Setup::new().start();
     let output = Setup::new().run(&["serve", "--listen", &first.address.to_string()]);
