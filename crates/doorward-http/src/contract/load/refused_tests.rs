@@ -41,3 +41,47 @@ fn no_header_breaks_the_message() {
         assert!(told.contains(&format!("hint: {hint}")), "{told}");
     }
 }
+
+#[test]
+fn each_part_of_the_server_sees_the_same_field() {
+    let field =
+        |name: &str, is: &str| format!("[field.{name}]\nis = \"{is}\"\nrules = [{{ filled = true, else = \"x\" }}]\n");
+    let register = "action = \"register\"\ncreated = \"refused\"\ntaken = \"refused\"\ninvalid = \"refused\"\n";
+    let with = |is: [&str; 2], listed: &str| {
+        let declared = format!("{}{}[shape]", field("one", is[0]), field("other", is[1]));
+        let text = GOOD.replace("[shape]", &declared);
+        format!("{text}\n[[route]]\non = \"POST /join\"\n{register}fields = [\"email\", \"password\", {listed}]\n")
+    };
+    for (is, listed, place, what, hint) in [
+        (
+            ["username", "first_name"],
+            "\"one\", \"other\", \"one\"",
+            "49:48",
+            "`one` is listed twice",
+            "remove one",
+        ),
+        (
+            ["password", "username"],
+            "\"one\", \"other\"",
+            "49:32",
+            "`password` and `one` are both the password of this route",
+            "for a value that is typed again write `is = \"none\"` and a rule with `same_as = \"password\"`",
+        ),
+        (
+            ["attribute.a", "attribute.a"],
+            "\"one\", \"other\"",
+            "49:39",
+            "`one` and `other` are both the attribute.a of this route",
+            "same_as = \"one\"",
+        ),
+    ] {
+        let told = complaint(&with(is, listed));
+        assert!(told.contains(&format!("mine.toml:{place}")), "{told}");
+        assert!(
+            told.contains(what) && told.contains("hint: ") && told.contains(hint),
+            "{told}"
+        );
+    }
+    let apart = with(["attribute.a", "attribute.b"], "\"one\", \"other\"");
+    parse("mine.toml", &apart).unwrap_or_else(|e| panic!("{e}"));
+}
