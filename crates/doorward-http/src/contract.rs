@@ -19,11 +19,13 @@ pub mod render;
 mod section;
 pub mod template;
 pub mod wide;
+pub mod words;
 
 pub use load::{DEFAULT_WORDS, parse};
 
 use template::Template;
 use wide::Wide;
+use words::Words;
 
 /// A login API.
 #[derive(Debug)]
@@ -152,7 +154,7 @@ pub struct FaultRules {
     /// Whether every missing field comes before any other fault.
     pub presence_first: bool,
     /// The words for the limits that hold whatever a contract says.
-    pub words: BTreeMap<&'static str, String>,
+    pub words: BTreeMap<&'static str, Words>,
 }
 
 /// A route: methods and paths that run one action.

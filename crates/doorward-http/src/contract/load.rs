@@ -14,8 +14,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::hole::{Group, Scope};
 use super::section::{Result, Section, Source, Text};
-use super::template::Compiler;
+use super::template::{Compiler, TemplateFault, member_name};
 use super::wide::{WIDE, Wide};
+use super::words::Words;
 use super::{Bodies, Contract, Cookie, FaultRules, Field, PREFIX_HINT, WideAnswers};
 use crate::diagnostic::Diagnostic;
 use crate::settings::{ORIGINS_HINT, is_origin};
@@ -31,7 +32,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The words for the limits that hold whatever a contract says, unless it has its own under `[words]`.
-/// `{field}` and `{limit}` are filled in.
+/// `{field}` is filled in, and `{limit}` where there is one.
 pub const DEFAULT_WORDS: [(&str, &str); 8] = [
     ("taken", "{field} is taken"),
     ("not_text", "{field} must be text"),
@@ -203,10 +204,24 @@ fn shapes(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String,
 
 /// The JSON of a template, not compiled yet.
 fn json(source: &Source<'_>, at: &Spanned<DeValue<'_>>, text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| {
+    let json = serde_json::from_str(text).map_err(|error| {
         let hint = "holes stand in strings, as in '{\"id\": \"{account.number}\"}'";
         source.fault(at.span(), format!("this is not JSON: {error}"), hint)
-    })
+    })?;
+    // Here and not where it is compiled, since a shape is compiled in the place of another text.
+    member_names(&json).map_err(|fault| source.in_template(at.span(), fault))?;
+    Ok(json)
+}
+
+fn member_names(json: &Value) -> std::result::Result<(), TemplateFault> {
+    match json {
+        Value::Array(items) => items.iter().try_for_each(member_names),
+        Value::Object(members) => members.iter().try_for_each(|(key, value)| {
+            member_name(key)?;
+            member_names(value)
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn switches(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String, String>> {
@@ -238,12 +253,22 @@ fn fault_rules(section: &Section<'_>, words: &Section<'_>) -> Result<FaultRules>
         presence_first: one_of("order", "presence", "fields")?,
         words: DEFAULT_WORDS
             .into_iter()
-            .map(|(key, default)| Ok((key, words.text(key)?.map_or_else(|| default.to_owned(), |own| own.text))))
+            .map(|(key, default)| Ok((key, worded(words, key, default)?)))
             .collect::<Result<_>>()?,
     };
     section.finish()?;
     words.finish()?;
     Ok(rules)
+}
+
+/// The words of this name, the contract's own or those that everybody has.
+fn worded(section: &Section<'_>, key: &str, default: &str) -> Result<Words> {
+    let own = section.text(key)?;
+    let span = own
+        .as_ref()
+        .map_or_else(|| section.span.clone(), |own| own.span.clone());
+    let text = own.map_or_else(|| default.to_owned(), |own| own.text);
+    Words::new(key, &text).map_err(|fault| section.source.in_template(span, fault))
 }
 
 impl<'s> Loader<'s> {

@@ -9,6 +9,7 @@ use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::template::TemplateFault;
 use crate::diagnostic::Diagnostic;
 
 pub(super) type Result<T> = std::result::Result<T, Diagnostic>;
@@ -22,6 +23,18 @@ pub(super) struct Source<'s> {
 impl Source<'_> {
     pub(super) fn fault(&self, span: Range<usize>, what: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.name, self.text, span, what.into(), hint.into())
+    }
+
+    /// Points at the place of a fault inside a template, if the text stands there as it is.
+    pub(super) fn in_template(&self, span: Range<usize>, fault: TemplateFault) -> Diagnostic {
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        // A hole's name may also be a member's name: look for it behind a brace first.
+        let behind_brace = || written.find(&format!("{{{}", fault.at)).map(|at| at + 1);
+        let at = (!fault.at.is_empty())
+            .then(|| behind_brace().or_else(|| written.find(&fault.at)))
+            .flatten();
+        let span = at.map_or(span.clone(), |at| span.start + at..span.start + at + fault.at.len());
+        self.fault(span, fault.what, fault.hint)
     }
 }
 

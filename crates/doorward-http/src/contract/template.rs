@@ -10,6 +10,7 @@ use doorward_core::error::did_you_mean;
 use serde_json::Value;
 
 use super::hole::{self, Group, Hole, Scope};
+use super::words::without_holes;
 
 /// How deep shapes may name shapes.
 const MAX_SHAPES: usize = 8;
@@ -71,7 +72,8 @@ pub(super) struct Compiler<'c> {
     pub(super) scope: &'c Scope,
 }
 
-enum Part<'t> {
+/// A part of words with holes.
+pub(super) enum Part<'t> {
     Words(String),
     Hole { name: &'t str, can_vanish: bool },
 }
@@ -147,7 +149,7 @@ impl Compiler<'_> {
         let mut compiled = Template::default();
         self.value(value, depth, &mut compiled)?;
         Ok(Member {
-            key: format!("{}:", Value::from(key)).into_bytes(),
+            key: format!("{}:", Value::from(member_name(key)?)).into_bytes(),
             vanishes_without,
             value: compiled,
         })
@@ -269,8 +271,13 @@ impl Template {
     }
 }
 
+/// The name of a member, without holes.
+pub(super) fn member_name(key: &str) -> Result<String, TemplateFault> {
+    without_holes(key, "a hole cannot be the name of a member")
+}
+
 /// Splits `words {hole} words`; `{{` and `}}` are braces.
-fn parts(text: &str) -> Result<Vec<Part<'_>>, TemplateFault> {
+pub(super) fn parts(text: &str) -> Result<Vec<Part<'_>>, TemplateFault> {
     let mut parts = Vec::new();
     let mut words = String::new();
     let mut rest = text;
@@ -303,7 +310,7 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, TemplateFault> {
     Ok(parts)
 }
 
-fn fault(at: &str, what: String, hint: String) -> TemplateFault {
+pub(super) fn fault(at: &str, what: String, hint: String) -> TemplateFault {
     TemplateFault {
         at: at.to_owned(),
         what,

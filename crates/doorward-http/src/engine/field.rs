@@ -229,8 +229,8 @@ fn told(route: &Route, broken: Broken, contract: &Contract) -> Vec<WordedFault> 
 }
 
 fn in_words(contract: &Contract, key: &str, field: &str, limit: usize) -> String {
-    let words = contract.faults.words.get(key).map_or("", String::as_str);
-    words.replace("{field}", field).replace("{limit}", &limit.to_string())
+    let words = contract.faults.words.get(key);
+    words.map_or_else(String::new, |words| words.say(field, limit))
 }
 
 #[cfg(test)]

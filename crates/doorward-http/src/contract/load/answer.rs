@@ -9,10 +9,9 @@ use toml::de::DeValue;
 
 use super::super::hole::{Group, Hole, Scope};
 use super::super::section::{Result, Section};
-use super::super::template::{Template, TemplateFault};
+use super::super::template::Template;
 use super::super::{Answer, Body, Cookie};
 use super::{Loader, json};
-use crate::diagnostic::Diagnostic;
 
 /// The media type of JSON answers unless one says otherwise.
 const JSON: &str = "application/json; charset=utf-8";
@@ -164,7 +163,7 @@ impl<'s> Loader<'s> {
             let template = self
                 .compiler(scope)
                 .text(text)
-                .map_err(|fault| self.in_template(value, fault))?;
+                .map_err(|fault| self.source.in_template(value.span(), fault))?;
             headers.push((name, template));
         }
         Ok(headers)
@@ -202,7 +201,7 @@ impl<'s> Loader<'s> {
                 let template = self
                     .compiler(scope)
                     .json(&parsed)
-                    .map_err(|fault| self.in_template(value, fault))?;
+                    .map_err(|fault| self.source.in_template(value.span(), fault))?;
                 Ok(Body::Json(media_type, template))
             }
             (None, Some(value)) => {
@@ -212,7 +211,7 @@ impl<'s> Loader<'s> {
                 let template = self
                     .compiler(scope)
                     .text(text)
-                    .map_err(|fault| self.in_template(value, fault))?;
+                    .map_err(|fault| self.source.in_template(value.span(), fault))?;
                 Ok(Body::Text(template))
             }
             (None, None) => Ok(Body::Empty),
@@ -239,18 +238,5 @@ impl<'s> Loader<'s> {
             indices.push(index);
         }
         Ok(indices)
-    }
-
-    /// Points at the place of a fault inside a template, if the text stands there as it is.
-    pub(super) fn in_template(&self, value: &Spanned<DeValue<'_>>, fault: TemplateFault) -> Diagnostic {
-        let span = value.span();
-        let written = self.source.text.get(span.clone()).unwrap_or_default();
-        // A hole's name may also be a member's name: look for it behind a brace first.
-        let behind_brace = || written.find(&format!("{{{}", fault.at)).map(|at| at + 1);
-        let at = (!fault.at.is_empty())
-            .then(|| behind_brace().or_else(|| written.find(&fault.at)))
-            .flatten();
-        let span = at.map_or(span.clone(), |at| span.start + at..span.start + at + fault.at.len());
-        self.source.fault(span, fault.what, fault.hint)
     }
 }

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::section::{Result, Section, Source, Text};
+use super::super::words::without_holes;
 use super::super::{Condition, Field, Location, Rule};
 
 /// The longest length that a rule may ask for.
@@ -160,7 +161,12 @@ fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>) -> Result<Ru
         let hint = "there are: present, filled, string, min, max, format, same_as";
         return Err(source.fault(item.span(), "this rule asks for nothing", hint));
     }
-    let words = section.required_text("else")?.text;
+    let words = section.required_text("else")?;
+    let words = without_holes(
+        &words.text,
+        "an `else` has no holes, since it is about one field and one rule",
+    )
+    .map_err(|fault| source.in_template(words.span, fault))?;
     section.finish()?;
     Ok(Rule { conditions, words })
 }

@@ -1,5 +1,9 @@
 //! What means nothing, or would mislead whoever calls: each case is one change to a file that loads.
 
+use doorward_core::action::OutcomeKind;
+
+use super::super::Body;
+use super::super::render::Filling;
 use super::parse;
 use super::tests::{Case, GOOD, complaint, every_case_is_told};
 
@@ -84,4 +88,43 @@ fn each_part_of_the_server_sees_the_same_field() {
     }
     let apart = with(["attribute.a", "attribute.b"], "\"one\", \"other\"");
     parse("mine.toml", &apart).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[rustfmt::skip]
+const NOT_FILLED: &[Case] = &[
+    ("else = \"bad email\"", "else = \"bad {field}\"", "mine.toml:14:59", "an `else` has no holes", "`{{`"),
+    ("else = \"bad email\"", "else = \"bad {\"", "mine.toml:14:58", "a brace without its partner", "`{{`"),
+    ("[shape]", "[words]\ntoo_long = \"{feld} is long\"\n[shape]", "mine.toml:21:14", "the hole `{feld}` names nothing", "did you mean `field`?"),
+    ("[shape]", "[words]\ntoo_long = \"{field?} is long\"\n[shape]", "mine.toml:21:14", "the hole `{field?}` names nothing", "did you mean `field`?"),
+    ("[shape]", "[words]\ncommon = \"{limit}\"\n[shape]", "mine.toml:21:12", "the hole `{limit}` names nothing", "there are: field"),
+    ("[shape]", "[words]\ntaken = \"{field\"\n[shape]", "mine.toml:21:10", "a brace without its partner", "`{{`"),
+    ("'{\"message\": \"no\"}'", "'{\"{account.id}\": \"no\"}'", "mine.toml:25:38", "a hole cannot be the name of a member", "`{{`"),
+    ("user = '{\"id\"", "user = '{\"{user}\"", "mine.toml:21:12", "a hole cannot be the name of a member", "`{{`"),
+];
+
+#[test]
+fn no_hole_is_shown_as_it_is() {
+    every_case_is_told(NOT_FILLED);
+}
+
+#[test]
+fn doubled_braces_are_braces_wherever_words_are_written() {
+    let text = GOOD
+        .replace("else = \"bad email\"", "else = \"{{bad}} email\"")
+        .replace(
+            "[shape]",
+            "[words]\ntoo_long = \"{{field}}: {field}, {limit}\"\n[shape]",
+        )
+        .replace("'{\"message\": \"no\"}'", "'{\"{{no}}\": \"{{}}\"}'")
+        .replace("claims   = '{\"id\"", "claims   = '{\"{{id}}\"");
+    let contract = parse("mine.toml", &text).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(contract.routes[0].fields[0].rules[0].words, "{bad} email");
+    let words = &contract.faults.words["too_long"];
+    assert_eq!(words.say("{limit}", 7), "{field}: {limit}, 7");
+    assert_eq!(contract.token.claim_names, ["{id}"]);
+    let refused = contract.routes[0].answer(OutcomeKind::WrongPassword, &[]).unwrap();
+    let Body::Json(_, template) = &refused.body else {
+        panic!("it has a body");
+    };
+    assert_eq!(template.rendered(&Filling::default()), r#"{"{no}":"{}"}"#);
 }

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::super::hole::{Group, Scope};
 use super::super::section::{Result, Section, Source, Text};
+use super::super::template::member_name;
 use super::super::{Cookie, SameSite, TokenRules, TokenSource, has_prefix};
 use super::answer::COOKIES_HOLD;
 use super::{Loader, json};
@@ -56,11 +57,15 @@ pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<To
             .fault(value.span(), format!("the claim `{taken}` is the server's own"), hint));
     }
     let scope = Scope::of(&[Group::Account]);
-    let claim_names = members.keys().cloned().collect();
+    let claim_names = members
+        .keys()
+        .map(|key| member_name(key))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|fault| loader.source.in_template(value.span(), fault))?;
     let claims = loader
         .compiler(&scope)
         .json(&claims)
-        .map_err(|fault| loader.in_template(value, fault))?;
+        .map_err(|fault| loader.source.in_template(value.span(), fault))?;
     section.finish()?;
     Ok(TokenRules {
         lifetime,
@@ -171,7 +176,7 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
         .compiler(&scope)
         .text(&value)
         .map_err(|fault| match section.value("value") {
-            Some(at) => loader.in_template(at, fault),
+            Some(at) => loader.source.in_template(at.span(), fault),
             None => loader.source.fault(section.span.clone(), fault.what, fault.hint),
         })?;
     let max_age = match section.value("max_age") {
