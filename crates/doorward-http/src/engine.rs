@@ -37,7 +37,7 @@ mod plan;
 mod presented;
 mod refused;
 mod request;
-mod strict_json;
+pub(crate) mod strict_json;
 mod table;
 
 pub(crate) use answer::add_common_headers;

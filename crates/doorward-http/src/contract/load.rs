@@ -19,6 +19,7 @@ use super::wide::{WIDE, Wide};
 use super::words::Words;
 use super::{Bodies, Contract, Cookie, FaultRules, Field, PREFIX_HINT, WideAnswers};
 use crate::diagnostic::Diagnostic;
+use crate::engine::strict_json;
 use crate::settings::{ORIGINS_HINT, is_origin};
 
 mod answer;
@@ -56,6 +57,9 @@ struct Loader<'s> {
     answers: BTreeMap<String, (Text, &'s Spanned<DeValue<'s>>)>,
     used_answers: RefCell<BTreeSet<String>>,
     used_fields: RefCell<BTreeSet<String>>,
+    used_shapes: RefCell<BTreeSet<String>>,
+    used_cookies: RefCell<BTreeSet<String>>,
+    used_switches: RefCell<BTreeSet<String>>,
 }
 
 /// Reads a contract. `name` is the file's name for messages.
@@ -87,16 +91,7 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
         ));
     };
     let head = Section::of(source, "[contract]", head)?;
-    let name = head.required_text("name")?;
-    if name.text.is_empty()
-        || !name
-            .text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    {
-        let hint = "use lower-case letters, digits and `-`";
-        return Err(source.fault(name.span, format!("`{}` is no name for a contract", name.text), hint));
-    }
+    let name = name(&head)?;
     let faults = root.section("faults")?;
     let token = root.section("token")?;
     let mut loader = Loader {
@@ -115,13 +110,16 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
             .collect(),
         used_answers: RefCell::default(),
         used_fields: RefCell::default(),
+        used_shapes: RefCell::default(),
+        used_cookies: RefCell::default(),
+        used_switches: RefCell::default(),
     };
     loader.cookies = token::cookies(&loader, &root.section("cookie")?)?;
     let token = token::rules(&loader, &token)?;
     let faults = fault_rules(&faults, &root.section("words")?)?;
     let routes = route::all(&loader, root)?;
     let answers = loader.wide_answers(&root.section("answer")?)?;
-    loader.complain_about_unused()?;
+    loader.complain_about_unused(root)?;
     let cors = root.section("cors")?;
     let contract = Contract {
         about: head.text("about")?.map(|about| about.text).unwrap_or_default(),
@@ -146,6 +144,23 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
     cors.finish()?;
     head.finish()?;
     Ok(contract)
+}
+
+/// What the contract is called.
+fn name(head: &Section<'_>) -> Result<Text> {
+    let name = head.required_text("name")?;
+    if name.text.is_empty()
+        || !name
+            .text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
+        let hint = "use lower-case letters, digits and `-`";
+        return Err(head
+            .source
+            .fault(name.span, format!("`{}` is no name for a contract", name.text), hint));
+    }
+    Ok(name)
 }
 
 fn prefix(source: &Source<'_>, head: &Section<'_>, name: &str) -> Result<String> {
@@ -204,8 +219,11 @@ fn shapes(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String,
 
 /// The JSON of a template, not compiled yet.
 fn json(source: &Source<'_>, at: &Spanned<DeValue<'_>>, text: &str) -> Result<Value> {
-    let json = serde_json::from_str(text).map_err(|error| {
-        let hint = "holes stand in strings, as in '{\"id\": \"{account.number}\"}'";
+    let json = strict_json::read(text.as_bytes()).map_err(|error| {
+        let hint = match error.is_data() {
+            true => "name each member once, and nest them less deep than 32",
+            false => "holes stand in strings, as in '{\"id\": \"{account.number}\"}'",
+        };
         source.fault(at.span(), format!("this is not JSON: {error}"), hint)
     })?;
     // Here and not where it is compiled, since a shape is compiled in the place of another text.
@@ -275,6 +293,7 @@ impl<'s> Loader<'s> {
     fn compiler<'c>(&'c self, scope: &'c Scope) -> Compiler<'c> {
         Compiler {
             shapes: &self.shapes,
+            used_shapes: &self.used_shapes,
             faults_by_field: self.faults_by_field,
             scope,
         }
@@ -308,7 +327,7 @@ impl<'s> Loader<'s> {
     }
 
     /// What is declared and used by nobody is a mistake.
-    fn complain_about_unused(&self) -> Result<()> {
+    fn complain_about_unused(&self, root: &Section<'s>) -> Result<()> {
         for (name, (key, _)) in &self.answers {
             if !self.used_answers.borrow().contains(name) {
                 let what = format!("no route uses the answer `{name}`");
@@ -327,6 +346,34 @@ impl<'s> Loader<'s> {
                     what,
                     "name it in the `fields` of a route, or remove it",
                 ));
+            }
+        }
+        for (section, used, whose, hint) in [
+            (
+                "shape",
+                &self.used_shapes,
+                "no answer shows the shape",
+                "remove it, or write `\"{NAME}\"` where it is to stand; `fault` stands for each of `{faults}` without \
+                 `by_field`, and `session` for each of `{sessions}`",
+            ),
+            (
+                "cookie",
+                &self.used_cookies,
+                "nobody sets, clears or reads the cookie",
+                "name it in `set_cookies` or `clear_cookies` of an answer, or as `cookie:NAME` in `[token] from`, or \
+                 remove it",
+            ),
+            (
+                "switch",
+                &self.used_switches,
+                "no route uses the switch",
+                "write the answers that it replaces under `[route.with.NAME]`, or remove it",
+            ),
+        ] {
+            let keys = root.section(section)?.entries().into_iter().map(|(key, _)| key);
+            if let Some(key) = { keys }.find(|key| !used.borrow().contains(&key.text)) {
+                let hint = hint.replace("NAME", &key.text);
+                return Err(self.source.fault(key.span, format!("{whose} `{}`", key.text), hint));
             }
         }
         Ok(())

@@ -204,7 +204,7 @@ fn the_answer_of_the_switch_decides_whether_there_is_a_token() {
     let without = switched("ok = { status = 200, text = 'Your token: {token}' }");
     let without = without.replace(
         r#"json = '{"token": "{token}", "user": "{user}"}', set_cookies = ["token"]"#,
-        "",
+        r#"json = '{"user": "{user}"}', clear_cookies = ["token"]"#,
     );
     assert_eq!(wants(&without), [false, true]);
     let cookie = without.replace("text = 'Your token: {token}'", "set_cookies = [\"token\"]");
@@ -218,6 +218,7 @@ fn with_refresh(route: &str) -> String {
                    [cookie.refresh]\nvalue = \"{refresh_token}\"\n\n[cookie.token]";
     let refused = "no_token = \"refused\"\nbad_token = \"refused\"\n";
     let text = GOOD.replace("[cookie.token]", refresh);
+    let text = text.replace("[\"token\"]", "[\"token\", \"refresh\"]");
     format!(
         "{text}\n[[route]]\non = \"POST /more\"\n{}",
         route.replace("REFUSED", refused)

@@ -4,7 +4,8 @@
 //! type; a hole inside other words becomes text. `"{account.last_name?}"` lets its member vanish when there is
 //! no value. The surprise: an object without such members is literal bytes from brace to brace.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_core::error::did_you_mean;
 use serde_json::Value;
@@ -66,6 +67,8 @@ pub(super) struct TemplateFault {
 pub(super) struct Compiler<'c> {
     /// The contract's shapes by name.
     pub(super) shapes: &'c BTreeMap<String, Value>,
+    /// Those of them that were named.
+    pub(super) used_shapes: &'c RefCell<BTreeSet<String>>,
     /// Whether faults are shown by field.
     pub(super) faults_by_field: bool,
     /// What the place can show.
@@ -190,7 +193,7 @@ impl Compiler<'_> {
             out.pieces.push(Piece::Sessions(each));
             return Ok(());
         }
-        if let Some(shape) = self.shapes.get(name) {
+        if let Some(shape) = self.shape(name) {
             if depth >= MAX_SHAPES {
                 let what = format!("the shape `{name}` names itself, or more than {MAX_SHAPES} shapes one in another");
                 return Err(fault(name, what, "break the circle".into()));
@@ -201,8 +204,14 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    fn shape(&self, name: &str) -> Option<&Value> {
+        let shape = self.shapes.get(name)?;
+        self.used_shapes.borrow_mut().insert(name.to_owned());
+        Some(shape)
+    }
+
     fn shape_of_each(&self, name: &str, scope: Scope, depth: usize) -> Result<Template, TemplateFault> {
-        let Some(shape) = self.shapes.get(name) else {
+        let Some(shape) = self.shape(name) else {
             let what = format!("`{{{name}s}}` needs a shape for each {name}");
             return Err(fault(
                 &format!("{name}s"),

@@ -18,12 +18,19 @@ const MAX_VALUES: usize = 16_384;
 /// # Errors
 /// What is wrong and where, without repeating any of it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    read(bytes).map_err(|error| format!("the body is not JSON that can be read: {error}"))
+}
+
+/// The same for a text that is no body.
+///
+/// # Errors
+/// What is wrong and where. What is JSON, and not as it should be, is a fault of the data.
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let left = Cell::new(MAX_VALUES);
-    let value = Nested { depth: 0, left: &left }
+    Nested { depth: 0, left: &left }
         .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value));
-    value.map_err(|error| format!("the body is not JSON that can be read: {error}"))
+        .and_then(|value| reader.end().map(|()| value))
 }
 
 /// A value at some depth.

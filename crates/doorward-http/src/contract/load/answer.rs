@@ -235,6 +235,7 @@ impl<'s> Loader<'s> {
                     return Err(self.source.fault(name.span, what, hint));
                 }
             }
+            self.used_cookies.borrow_mut().insert(name.text);
             indices.push(index);
         }
         Ok(indices)

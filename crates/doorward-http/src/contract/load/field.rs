@@ -1,6 +1,7 @@
 //! Reads fields: where a value stands, what it is to the action, and its rules with their words.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::http::HeaderName;
@@ -46,7 +47,7 @@ fn field<'s>(source: &'s Source<'s>, key: &Text, section: &Section<'s>) -> Resul
         let hint = "use `json` on `attribute.NAME`";
         return Err(source.fault(section.span.clone(), "only a free attribute can be any JSON", hint));
     }
-    let rules = rules(source, section)?;
+    let rules = rules(source, section, input)?;
     if rules.is_empty() && !json {
         return Err(section.missing("rules", "[{ present = true, else = \"…\" }]"));
     }
@@ -124,17 +125,47 @@ fn stays_out_of_url(source: &Source<'_>, place: &Text, at: &Location, secret: In
     }
 }
 
-fn rules<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<Vec<Rule>> {
+fn rules<'s>(source: &'s Source<'s>, section: &Section<'s>, input: Option<Input>) -> Result<Vec<Rule>> {
     let Some(value) = section.value("rules") else {
         return Ok(Vec::new());
     };
     let DeValue::Array(items) = value.get_ref() else {
         return Err(section.wrong_type("rules", value, "a list of rules"));
     };
-    items.iter().map(|item| rule(source, item)).collect()
+    let mut lengths = Lengths::default();
+    let rules = items.iter().map(|item| rule(source, item, &mut lengths));
+    let rules = rules.collect::<Result<_>>()?;
+    lengths.can_be(source, input)?;
+    Ok(rules)
 }
 
-fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>) -> Result<Rule> {
+/// The longest `min` and the shortest `max` of a field, with their places.
+#[derive(Default)]
+struct Lengths {
+    least: Option<(usize, Range<usize>)>,
+    most: Option<(usize, Range<usize>)>,
+}
+
+impl Lengths {
+    /// Refuses rules that no value keeps.
+    fn can_be(self, source: &Source<'_>, input: Option<Input>) -> Result<()> {
+        let Some((least, span)) = self.least else {
+            return Ok(());
+        };
+        if let Some((most, _)) = self.most.filter(|(most, _)| *most < least) {
+            let what = format!("no text has at least {least} and at most {most} characters");
+            return Err(source.fault(span, what, "write a smaller `min`, or a larger `max`"));
+        }
+        if let Some(input) = input.filter(|input| input.limit() < least) {
+            let (name, limit) = (input.name(), input.limit());
+            let what = format!("no `{name}` has at least {least} characters: {limit} is the limit for all contracts");
+            return Err(source.fault(span, what, format!("write `min = {limit}` or less")));
+        }
+        Ok(())
+    }
+}
+
+fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>, lengths: &mut Lengths) -> Result<Rule> {
     let section = Section::of(source, "a rule", item)?;
     let mut conditions = Vec::new();
     for (key, condition) in [
@@ -146,8 +177,25 @@ fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>) -> Result<Ru
             conditions.push(condition);
         }
     }
-    conditions.extend(section.number("min", 1..=MAX_LENGTH)?.map(Condition::Min));
-    conditions.extend(section.number("max", 1..=MAX_LENGTH)?.map(Condition::Max));
+    let length = |key: &str| -> Result<Option<(usize, Range<usize>)>> {
+        let number = section.number(key, 1..=MAX_LENGTH)?;
+        Ok(number.zip(section.value(key).map(Spanned::span)))
+    };
+    let (least, most) = (length("min")?, length("max")?);
+    conditions.extend(least.iter().map(|(number, _)| Condition::Min(*number)));
+    conditions.extend(most.iter().map(|(number, _)| Condition::Max(*number)));
+    lengths.least = lengths
+        .least
+        .take()
+        .into_iter()
+        .chain(least)
+        .max_by_key(|(number, _)| *number);
+    lengths.most = lengths
+        .most
+        .take()
+        .into_iter()
+        .chain(most)
+        .min_by_key(|(number, _)| *number);
     match section.text("format")? {
         Some(format) if format.text == "email" => conditions.push(Condition::Email),
         Some(format) => {

@@ -128,3 +128,23 @@ fn doubled_braces_are_braces_wherever_words_are_written() {
     };
     assert_eq!(template.rendered(&Filling::default()), r#"{"{no}":"{}"}"#);
 }
+
+#[rustfmt::skip]
+const UNUSED: &[Case] = &[
+    ("[shape]\n", "[shape]\nother = '{}'\n", "mine.toml:21:1", "no answer shows the shape `other`", "remove it"),
+    ("[shape]\n", "[shape]\nfault = '\"{fault.message}\"'\n", "mine.toml:21:1", "no answer shows the shape `fault`", "`{faults}`"),
+    ("[cookie.token]", "[cookie.other]\n[cookie.token]", "mine.toml:10:9", "nobody sets, clears or reads the cookie `other`", "`set_cookies`"),
+    ("[answer]\n", "[switch.quiet]\nabout = \"says less\"\n[answer]\n", "mine.toml:23:9", "no route uses the switch `quiet`", "[route.with.quiet]"),
+    ("[\"bearer\"]", "[\"bearer\", \"cookie:tokn\"]", "mine.toml:7:23", "there is no cookie `tokn`", "declare it: `[cookie.tokn]`"),
+    ("present = true, min = 6", "present = true, min = 6, max = 5", "mine.toml:18:34", "no text has at least 6 and at most 5 characters", "`min`"),
+    ("present = true, min = 6, else = \"bad password\" }", "present = true, min = 6, else = \"bad\" }, { max = 5, else = \"x\" }", "mine.toml:18:34", "no text has at least 6 and at most 5 characters", "`min`"),
+    ("present = true, format", "present = true, min = 255, format", "mine.toml:14:34", "no `email` has at least 255 characters", "254"),
+    ("action          = \"login\"", "action = \"login\"\ntrust_session = true", "mine.toml:30:17", "`trust_session` changes nothing for `login`", "remove `trust_session`"),
+    ("'{\"message\": \"no\"}'", "'{\"message\": \"no\", \"message\": 1}'", "mine.toml:25:34", "this is not JSON: a member comes twice", "name each member once"),
+    ("'{\"id\": \"{account.number}\"}'\n\n[cookie", "'{\"id\": 1, \"id\": 2}'\n\n[cookie", "mine.toml:8:12", "a member comes twice", "name each member once"),
+];
+
+#[test]
+fn what_is_declared_is_used_and_can_be() {
+    every_case_is_told(UNUSED);
+}

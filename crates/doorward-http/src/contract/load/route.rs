@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::Method;
-use doorward_core::action::{Action, HasOutcome, OutcomeKind};
+use doorward_core::action::{Action, HasOutcome, Input, Need, OutcomeKind};
 use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -129,7 +129,7 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
     }
     let route = Route {
         when: conditions(loader, section, &places)?,
-        reauthenticate: !section.flag("trust_session")?,
+        reauthenticate: !trusts_session(loader, section, action)?,
         switched: switched(loader, section, action)?,
         places,
         action,
@@ -145,6 +145,23 @@ fn route<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<(Route, Text)
         ));
     }
     Ok((route, on))
+}
+
+/// Whether the current password is not asked for, where an action could ask for it and need not.
+fn trusts_session(loader: &Loader<'_>, section: &Section<'_>, action: Action) -> Result<bool> {
+    const KEY: &str = "trust_session";
+    let may_ask = |action: &Action| {
+        let mut inputs = action.table().inputs.iter();
+        inputs.any(|takes| takes.input == Input::CurrentPassword && takes.need == Need::Optional)
+    };
+    if let Some(value) = section.value(KEY).filter(|_| !may_ask(&action)) {
+        let those = Action::ALL.into_iter().filter(may_ask);
+        let those: Vec<&str> = those.map(|action| action.table().name).collect();
+        let what = format!("`{KEY}` changes nothing for `{}`", action.table().name);
+        let hint = format!("remove `{KEY}`: it is for {}", those.join(" and "));
+        return Err(loader.source.fault(value.span(), what, hint));
+    }
+    section.flag(KEY)
 }
 
 fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
@@ -274,6 +291,7 @@ fn switched<'s>(
         let with = Section::of(loader.source, format!("[route.with.{}]", key.text), value)?;
         for outcome in action.table().outcomes {
             if let Some(value) = with.value(outcome.kind.name()) {
+                loader.used_switches.borrow_mut().insert(key.text.clone());
                 switched.push((key.text.clone(), outcome.kind, answer_to(loader, outcome, value)?));
             }
         }

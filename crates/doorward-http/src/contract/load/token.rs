@@ -33,7 +33,17 @@ pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<To
     };
     let mut sources = Vec::new();
     for from in section.texts("from")? {
-        sources.push(token_source(loader.source, &from)?);
+        let source = token_source(loader.source, &from)?;
+        if let TokenSource::Cookie(name) = &source {
+            if !loader.cookies.iter().any(|cookie| cookie.name == *name) {
+                let hint = format!("declare it: `[cookie.{name}]`");
+                return Err(loader
+                    .source
+                    .fault(from.span, format!("there is no cookie `{name}`"), hint));
+            }
+            loader.used_cookies.borrow_mut().insert(name.clone());
+        }
+        sources.push(source);
     }
     if sources.is_empty() {
         return Err(section.missing("from", "[\"bearer\"]"));
