@@ -82,6 +82,16 @@ impl SetupError {
             hint: hint.into(),
         }
     }
+
+    /// What is wrong.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What would be right.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
 }
 
 /// A hint that names the nearest of the words that would have been right, or all of them.

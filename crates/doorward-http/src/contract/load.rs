@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use doorward_core::error::did_you_mean;
+use doorward_core::realm::{DEFAULT_REALM, check_name};
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -124,9 +125,7 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
     let contract = Contract {
         about: head.text("about")?.map(|about| about.text).unwrap_or_default(),
         root: head.flag("root")?,
-        realm: head
-            .text("realm")?
-            .map_or_else(|| doorward_core::realm::DEFAULT_REALM.to_owned(), |realm| realm.text),
+        realm: realm(source, &head)?,
         prefix: prefix(source, &head, &name.text)?,
         trailing_slash: head.flag("trailing_slash")?,
         bodies: bodies(source, &head)?,
@@ -161,6 +160,16 @@ fn name(head: &Section<'_>) -> Result<Text> {
             .fault(name.span, format!("`{}` is no name for a contract", name.text), hint));
     }
     Ok(name)
+}
+
+fn realm(source: &Source<'_>, head: &Section<'_>) -> Result<String> {
+    let Some(realm) = head.text("realm")? else {
+        return Ok(DEFAULT_REALM.to_owned());
+    };
+    match check_name(&realm.text) {
+        Ok(()) => Ok(realm.text),
+        Err(refused) => Err(source.fault(realm.span, refused.what(), refused.hint())),
+    }
 }
 
 fn prefix(source: &Source<'_>, head: &Section<'_>, name: &str) -> Result<String> {

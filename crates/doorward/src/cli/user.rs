@@ -12,7 +12,7 @@ use doorward_core::account::{Account, Profile};
 use doorward_core::action::MAX_NAME;
 use doorward_core::error::did_you_mean;
 use doorward_core::identifier::{MAX_IDENTIFIER, is_email};
-use doorward_core::realm::{DEFAULT_REALM, Realm};
+use doorward_core::realm::{DEFAULT_REALM, Realm, check_name};
 use doorward_store::Schema;
 
 use self::end_sessions::EndArgs;
@@ -114,6 +114,7 @@ struct Named {
 
 pub(super) fn run(args: UserArgs) -> Result<(), Failure> {
     let UserArgs { realm, place, command } = args;
+    check_name(or_default(realm.as_deref())).map_err(Failure::usage)?;
     match command {
         UserCommand::Add(args) => add(args, place, or_default(realm.as_deref())),
         UserCommand::EndSessions(args) => args.run(place, realm.as_deref()),

@@ -53,8 +53,12 @@ fn a_secret_that_nobody_was_shown_is_no_success() {
 #[test]
 fn what_is_wrong_is_found_before_there_is_a_database() {
     let setup = Setup::new();
+    let long = "r".repeat(129);
     for arguments in [
         &["--email", "ann"][..],
+        &["--username", "ann", "--realm", ""],
+        &["--username", "ann", "--realm", "a\nb", "--new-realm"],
+        &["--username", "ann", "--realm", &long, "--new-realm"],
         &["--username", ""],
         &["--username", "ann", "--password-file", "nowhere"],
         &["--username", "ann", "--password-file", "/dev/null"],

@@ -148,3 +148,22 @@ const UNUSED: &[Case] = &[
 fn what_is_declared_is_used_and_can_be() {
     every_case_is_told(UNUSED);
 }
+
+#[rustfmt::skip]
+const NO_REALM: &[Case] = &[
+    ("name = \"mine\"", "name = \"mine\"\nrealm = \"\"", "mine.toml:4:9", "`` is no name for a realm", "1 to 128 characters"),
+    ("name = \"mine\"", "name = \"mine\"\nrealm = \"a\\tb\"", "mine.toml:4:9", "is no name for a realm", "no control characters"),
+];
+
+#[test]
+fn a_realm_has_a_name() {
+    every_case_is_told(NO_REALM);
+    let long = |letters: usize| {
+        GOOD.replace(
+            "name = \"mine\"",
+            &format!("name = \"mine\"\nrealm = \"{}\"", "é".repeat(letters)),
+        )
+    };
+    parse("mine.toml", &long(128)).unwrap_or_else(|e| panic!("{e}"));
+    assert!(complaint(&long(129)).contains("hint: a realm's name has 1 to 128 characters"));
+}
