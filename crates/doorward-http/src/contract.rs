@@ -114,7 +114,9 @@ pub struct Cookie {
     pub path: String,
     /// Whether scripts are kept from it.
     pub http_only: bool,
-    /// For how long; the life of the access token if not set.
+    /// Whether it holds a refresh token.
+    pub holds_refresh: bool,
+    /// For how long; what is left of the token that it holds if not set.
     pub max_age: Option<Duration>,
     /// Whether it is cleared only when the request brought it.
     pub clear_only_if_sent: bool,

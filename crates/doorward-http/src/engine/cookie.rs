@@ -12,16 +12,24 @@ use crate::settings::SecureCookies;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// A cookie with its value.
+/// A cookie with its value. `token_lifetime` is for one that is set where there is no token.
 pub(super) fn set(cookie: &Cookie, filling: &Filling<'_>, token_lifetime: Duration) -> String {
     let value = cookie.value.rendered(filling);
-    let max_age = cookie.max_age.unwrap_or(token_lifetime).as_secs();
+    let max_age = cookie.max_age.or_else(|| left_of_token(cookie, filling));
+    let max_age = max_age.unwrap_or(token_lifetime).as_secs();
     format!(
         "{}={}; Max-Age={max_age}{}",
         cookie.name,
         encoded(&value),
         attributes(cookie, filling)
     )
+}
+
+/// What is left of the life of the token that a cookie holds: less than the contract gives where the session ends before.
+fn left_of_token(cookie: &Cookie, filling: &Filling<'_>) -> Option<Duration> {
+    let token = filling.carried?.token.as_ref()?;
+    let of_refresh = token.refresh_expires_in.filter(|_| cookie.holds_refresh);
+    Some(of_refresh.unwrap_or(token.expires_in))
 }
 
 /// The same cookie with no value and an expiry in the past.
@@ -112,7 +120,12 @@ pub(super) fn is_loopback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use doorward_core::action::{Carried, IssuedToken};
+    use doorward_core::clock::Clock;
+    use doorward_core::secret::Secret;
+
     use super::*;
+    use crate::contract::{builtin, parse};
 
     fn is_secure(headers: &[(&'static str, &'static str)]) -> bool {
         let mut map = HeaderMap::new();
@@ -160,6 +173,52 @@ mod tests {
                 "{forwarded}"
             );
         }
+    }
+
+    /// What a login, or whatever else carries a token, makes of two cookies, one for each token.
+    fn max_ages(token: Option<IssuedToken>) -> Vec<String> {
+        let cookies = "[cookie.access]\n[cookie.refresh]\nvalue = \"{refresh_token}\"\n\n[token.refresh]";
+        let text = builtin::find("v1").unwrap().replace("[token.refresh]", cookies);
+        let text = text.replacen(
+            "{ status = 201,",
+            "{ status = 201, set_cookies = [\"access\", \"refresh\"],",
+            1,
+        );
+        let contract = parse("mine.toml", &text).unwrap_or_else(|e| panic!("{e}"));
+        let carried = Carried {
+            token,
+            ..Carried::default()
+        };
+        let filling = Filling {
+            carried: Some(&carried),
+            ..Filling::default()
+        };
+        let set = contract
+            .cookies
+            .iter()
+            .map(|cookie| set(cookie, &filling, contract.token.lifetime));
+        let age = |set: String| {
+            set.split("Max-Age=")
+                .nth(1)
+                .and_then(|age| age.split(';').next())
+                .unwrap()
+                .to_owned()
+        };
+        set.map(age).collect()
+    }
+
+    #[test]
+    fn a_cookie_lives_as_long_as_the_token_that_it_holds() {
+        let token = |refresh_expires_in| IssuedToken {
+            access: Secret::new("a".to_owned()),
+            expires_in: Duration::from_mins(1),
+            expires_at: Clock::system().now(),
+            refresh: None,
+            refresh_expires_in,
+        };
+        assert_eq!(max_ages(Some(token(Some(Duration::from_hours(1))))), ["60", "3600"]);
+        assert_eq!(max_ages(Some(token(None))), ["60", "60"]);
+        assert_eq!(max_ages(None), ["900", "900"]);
     }
 
     #[test]

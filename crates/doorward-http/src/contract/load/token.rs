@@ -196,6 +196,7 @@ fn cookie<'s>(loader: &Loader<'s>, key: Text, section: &Section<'s>) -> Result<C
     Ok(Cookie {
         path: cookie_path(&key.text, section)?,
         name: key.text,
+        holds_refresh: value.shows(&|hole| hole.is_of(Group::Refresh)),
         value,
         same_site,
         http_only: !section.flag("scripts_can_read")?,
