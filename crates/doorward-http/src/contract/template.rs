@@ -240,13 +240,33 @@ impl Compiler<'_> {
                 let here: Vec<&str> = self.scope.names().collect();
                 Err(fault(name, what, format!("here there are: {}", here.join(", "))))
             }
-            None => {
-                let mut names: Vec<&str> = self.scope.names().collect();
-                names.extend(self.shapes.keys().map(String::as_str));
-                let hint = did_you_mean(name, names);
-                Err(fault(name, format!("the hole `{{{name}}}` names nothing"), hint))
-            }
+            None => Err(self.no_hole(name)),
         }
+    }
+
+    /// What is wrong with a name that no hole has: it may be one that only stands alone.
+    fn no_hole(&self, name: &str) -> TemplateFault {
+        let lists = [
+            ("faults", self.scope.has(Group::Fault)),
+            ("sessions", self.scope.sessions),
+        ];
+        let is_shape = self.shapes.contains_key(name);
+        let list = lists.iter().find(|(list, _)| *list == name);
+        if is_shape || list.is_some_and(|(_, is_here)| *is_here) {
+            let kind = if is_shape { "shape" } else { "list" };
+            let what = format!("a {kind} is a value of its own: `{{{name}}}` stands alone in a JSON string");
+            let hint = format!("write \"{{{name}}}\" in `json` and nothing else in its quotes, also no `?` and no `|`");
+            return fault(name, what, hint);
+        }
+        let mut names: Vec<&str> = self.scope.names().collect();
+        names.extend(lists.iter().filter(|(_, is_here)| *is_here).map(|(list, _)| *list));
+        if list.is_some() {
+            let what = format!("the hole `{{{name}}}` has nothing to show here");
+            return fault(name, what, format!("here there are: {}", names.join(", ")));
+        }
+        names.extend(self.shapes.keys().map(String::as_str));
+        let what = format!("the hole `{{{name}}}` names nothing");
+        fault(name, what, did_you_mean(name, names))
     }
 }
 

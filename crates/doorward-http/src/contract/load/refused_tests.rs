@@ -167,3 +167,29 @@ fn a_realm_has_a_name() {
     parse("mine.toml", &long(128)).unwrap_or_else(|e| panic!("{e}"));
     assert!(complaint(&long(129)).contains("hint: a realm's name has 1 to 128 characters"));
 }
+
+#[rustfmt::skip]
+const MISLED: &[Case] = &[
+    ("\"user\": \"{user}\"", "\"user\": \"my {user}\"", "mine.toml:31:", "a shape is a value of its own: `{user}` stands alone", "write \"{user}\" in `json` and nothing else"),
+    ("\"user\": \"{user}\"", "\"user\": \"{user?}\"", "mine.toml:31:", "a shape is a value of its own: `{user}` stands alone", "write \"{user}\" in `json` and nothing else"),
+    ("\"user\": \"{user}\"", "\"user\": \"{user|account.id}\"", "mine.toml:31:", "a shape is a value of its own: `{user}` stands alone", "write \"{user}\" in `json` and nothing else"),
+    ("json = '{\"message\": \"{fault.message}\"}'", "text = '{faults}'", "mine.toml:35:44", "a list is a value of its own: `{faults}` stands alone", "write \"{faults}\" in `json` and nothing else"),
+    ("json = '{\"message\": \"{fault.message}\"}'", "json = '{\"m\": \"{faults?}\"}'", "mine.toml:35:51", "a list is a value of its own: `{faults}` stands alone", "write \"{faults}\" in `json` and nothing else"),
+    ("\"message\": \"no\"", "\"message\": \"{faults}\"", "mine.toml:25:", "the hole `{faults}` has nothing to show here", "here there are:"),
+    ("\"message\": \"no\"", "\"message\": \"{sessions}\"", "mine.toml:25:", "the hole `{sessions}` has nothing to show here", "here there are:"),
+    ("\"POST /login\"", "\"POST /login/\"", "mine.toml:28:", "`/login/` ends in a slash", "`trailing_slash = true`"),
+];
+
+#[test]
+fn a_hint_leads_to_what_works() {
+    every_case_is_told(MISLED);
+    let (without, _) = GOOD.split_once("[[route]]").unwrap();
+    for text in [without.to_owned(), format!("route = []\n{without}")] {
+        let told = complaint(&text);
+        assert!(told.contains("the contract has no routes"), "{told}");
+        assert!(
+            told.contains("hint: add a `[[route]]` with `on` and `action`"),
+            "{told}"
+        );
+    }
+}

@@ -22,14 +22,21 @@ mod fields;
 const MAX_ROUTES: usize = 200;
 
 pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Route>> {
+    let without = |span| {
+        let hint = "add a `[[route]]` with `on` and `action`";
+        loader.source.fault(span, "the contract has no routes", hint)
+    };
     let Some(value) = root.value("route") else {
-        return Err(root.missing("route", "…` under `[[route]]"));
+        return Err(without(root.span.clone()));
     };
     let DeValue::Array(items) = value.get_ref() else {
         return Err(loader
             .source
             .fault(value.span(), "a route begins with two brackets", "write `[[route]]`"));
     };
+    if items.is_empty() {
+        return Err(without(value.span()));
+    }
     if items.len() > MAX_ROUTES {
         let what = format!("a contract has at most {MAX_ROUTES} routes");
         return Err(loader.source.fault(value.span(), what, "split it into two contracts"));
@@ -180,6 +187,11 @@ fn place(loader: &Loader<'_>, text: &Text, alias: bool) -> Result<Place> {
         let mut segments = path.split('/').skip(1);
         segments.all(|segment| is_segment(variable(segment).unwrap_or(segment)))
     };
+    if let Some(other) = path.strip_suffix('/').filter(|path| !path.is_empty()) {
+        let what = format!("`{path}` ends in a slash");
+        let hint = format!("write `{other}`; with `trailing_slash = true` in [contract], `{path}` is answered as well");
+        return Err(loader.source.fault(text.span.clone(), what, hint));
+    }
     if !path.starts_with('/') || (path != "/" && !segments_are_plain(path)) {
         return Err(fault(format!("`{path}` is no path")));
     }
