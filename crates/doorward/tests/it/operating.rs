@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::feed::{log_out, register};
 use crate::http::Request;
 use crate::postgres::Database;
-use crate::server::{Server, wait_until};
+use crate::server::{Folder, Server, wait_until};
 use crate::theft::{check, until_refused};
 use crate::transcript::ROOT;
 
@@ -119,6 +119,26 @@ fn a_backup_of_sqlite_is_made_while_people_register_and_restored() {
         let mode = fs::metadata(folder.join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{file} {mode:o}");
     }
+}
+
+/// As pasted into a shell, which goes on after a command that failed.
+#[test]
+fn a_backup_in_the_wrong_folder_fails_and_leaves_the_one_before() {
+    let folder = Folder::new();
+    fs::write(folder.join("backup.db"), "the backup of last night").unwrap();
+    let [backup, _] = commands("A backup of SQLite").try_into().unwrap();
+    let ran = Command::new("sh")
+        .args(["-uc", &backup])
+        .current_dir(folder.path())
+        .output();
+    let ran = ran.unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(!ran.status.success() && !said.is_empty(), "{said}");
+    let names = fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["backup.db"]);
+    let kept = fs::read(folder.join("backup.db")).unwrap();
+    assert_eq!(kept, b"the backup of last night");
 }
 
 #[test]
