@@ -157,6 +157,41 @@ fn a_backup_of_postgresql_is_made_while_people_register_and_restored() {
     assert_eq!(login(&server, 1_000_000), 404);
 }
 
+/// What is pasted before the variables are set may not dump whatever the default server has, and a dump that fails
+/// leaves the one before.
+#[test]
+fn a_backup_of_postgresql_that_cannot_be_made_leaves_the_one_before() {
+    let folder = Folder::new();
+    fs::write(folder.join("backup.dump"), "the backup of last night").unwrap();
+    let blocks = commands("A backup of PostgreSQL");
+    for program in ["pg_dump", "pg_restore"] {
+        let (path, text) = (folder.join(program), format!("#!/bin/sh\ntouch {program}-was-run\n"));
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = std::env::var("PATH").unwrap();
+    let stubs = format!("{}:{path}", folder.path().display());
+    let nobody = "postgres://ann@127.0.0.1:1/door";
+    for (path, database) in [(stubs, None), (path, Some(nobody))] {
+        for block in &blocks {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", block])
+                .current_dir(folder.path())
+                .env("PATH", &path);
+            for name in ["DATABASE", "EMPTY"] {
+                command.env_remove(name).envs(database.map(|url| (name, url)));
+            }
+            let ran = command.output().unwrap();
+            assert!(!ran.status.success(), "{block}");
+            assert!(!folder.join("pg_dump-was-run").exists(), "{block}");
+            assert!(!folder.join("pg_restore-was-run").exists(), "{block}");
+            let kept = fs::read(folder.join("backup.dump")).unwrap();
+            assert_eq!(kept, b"the backup of last night", "{block}");
+        }
+    }
+}
+
 /// The commands of a section as a person types them, in the folder of the database.
 fn operate(server: &Server, section: &str) {
     let binary = Path::new(env!("CARGO_BIN_EXE_doorward")).parent().unwrap();
