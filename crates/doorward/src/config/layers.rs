@@ -208,12 +208,29 @@ fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
 /// A secret from a file that has nothing else in it; `what` is the file, for an error.
 ///
 /// # Errors
-/// When the file cannot be read or is too long.
+/// When the file cannot be read, is too long or has more than one line.
 pub(crate) fn read_secret(path: &Path, what: &str) -> Result<String, SetupError> {
-    let text = read(path, what, MAX_SECRET)?;
-    // Editors and `echo` end a file with a newline, which is no part of the secret.
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    one_line(&read(path, what, MAX_SECRET)?, path, what)
+}
+
+/// The line of a file that has no other. A byte order mark before it and the end of the line are of whatever wrote the
+/// file, and no part of a secret; whether any other line break is one, nobody can tell.
+///
+/// # Errors
+/// When there is more, a blank line among it.
+pub(crate) fn one_line(text: &str, path: &Path, what: &str) -> Result<String, SetupError> {
+    let line = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = match line.strip_suffix('\n') {
+        Some(line) => line.strip_suffix('\r').unwrap_or(line),
+        None => line,
+    };
+    if line.contains(['\n', '\r']) {
+        return Err(SetupError::new(
+            format!("the {what} {} has more than one line", path.display()),
+            "have one line in it and nothing else: no blank line after it, and no carriage return but at its end",
+        ));
+    }
+    Ok(line.to_owned())
 }
 
 fn read(path: &Path, what: &str, most: u64) -> Result<String, SetupError> {

@@ -105,8 +105,8 @@ ones above it:
 
 A layer replaces a list as a whole. In the environment a list has commas between its items. Paths are relative to
 the working directory. A secret can stand in a file of its own, so that neither the environment nor the
-configuration holds it. Names that do not exist and values that cannot be are refused at the start, with what would
-be right.
+configuration holds it; that file has one line. Names that do not exist and values that cannot be are refused at the
+start, with what would be right.
 
 `doorward config` shows each setting with its value and where that comes from; secrets are not shown.
 

@@ -15,6 +15,7 @@ use doorward_core::{SetupError, password, random};
 
 use super::super::Failure;
 use crate::Config;
+use crate::config::layers::one_line;
 
 /// Letters and digits of a password that is made here: 32 of them, none easily taken for another one.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -22,9 +23,9 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// How many of them it has, in groups of five: 100 random bits.
 const MADE_LENGTH: usize = 20;
 
-/// The most bytes that are read for a password: as many code points as it may have, of four bytes each, and a
-/// newline.
-const MAX_BYTES: u64 = 4 * MAX_PASSWORD as u64 + 2;
+/// The most bytes that are read for a password: as many code points as it may have, of four bytes each, a byte order
+/// mark, the end of the line, and a byte that shows that there is more.
+const MAX_BYTES: u64 = 4 * MAX_PASSWORD as u64 + 6;
 
 #[derive(Args)]
 pub(super) struct PasswordArgs {
@@ -103,16 +104,7 @@ fn read(path: &Path) -> Result<String, SetupError> {
             "name a file of text in UTF-8, or `-` for standard input",
         )
     })?;
-    // Editors and `echo` end it with a newline, which is no part of the password.
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.contains('\n') {
-        return Err(SetupError::new(
-            "the password file has more than one line",
-            "keep the password alone in it",
-        ));
-    }
-    Ok(line.to_owned())
+    one_line(&text, path, "password file")
 }
 
 /// A password that nobody guesses and everybody can type.
@@ -158,7 +150,11 @@ mod tests {
             ("pass word\n", Some("pass word")),
             ("p\r\n", Some("p")),
             (" p ", Some(" p ")),
+            ("\u{feff}p\r\n", Some("p")),
             ("a\nb", None),
+            ("p\n\n", None),
+            ("p\r", None),
+            ("a\rb\n", None),
         ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(read(&path).ok().as_deref(), password, "{text:?}");

@@ -168,3 +168,37 @@ fn a_layer_says_a_secret_once() {
     let said = layers("", &[secret], Flags::default()).err().unwrap().to_string();
     assert!(said.contains("openssl rand"), "{said}");
 }
+
+#[test]
+fn a_file_of_a_secret_has_one_line() {
+    let folder = crate::tests::Folder::new("one-line");
+    let path = folder.join("secret");
+    let secret = "a secret of two services, of some length";
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let layered = layers(
+            &format!("jwt_secret_file = '{}'", path.display()),
+            &[],
+            Flags::default(),
+        );
+        layered.map(|layered| layered.config.jwt_secret.unwrap().expose().to_owned())
+    };
+    for text in [
+        format!("\u{feff}{secret}"),
+        format!("\u{feff}{secret}\r\n"),
+        format!("{secret}\r\n"),
+    ] {
+        assert_eq!(read(&text).unwrap(), secret, "{text:?}");
+    }
+    for text in [
+        format!("{secret}\n\n"),
+        format!("{secret}\r"),
+        format!("{secret}\nanother line\n"),
+        format!("a {secret}\rb"),
+    ] {
+        let said = read(&text).err().unwrap_or_else(|| panic!("{text:?}")).to_string();
+        let names_it = said.contains(&format!("named by my.toml:1:19, {} has more than", path.display()));
+        assert!(names_it && said.contains("\nhint: "), "{said}");
+        assert!(!said.contains("secret of two services"), "{said}");
+    }
+}
