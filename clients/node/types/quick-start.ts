@@ -4,7 +4,7 @@ import { Verifier, requireSession } from "doorward-verify";
 import express from "express";
 
 // `connect` refuses an empty text and says which one it is.
-const { DOORWARD_CLIENT_ID: clientId = "", DOORWARD_CLIENT_SECRET: clientSecret = "" } = process.env;
+const { SERVICE_CLIENT_ID: clientId = "", SERVICE_CLIENT_SECRET: clientSecret = "" } = process.env;
 const verifier = Verifier.connect({ url: "https://auth.example.com", clientId, clientSecret });
 
 const app = express();

@@ -1,6 +1,6 @@
 //! A service of one's own, whose callers sign in with doorward.
 //!
-//! `DOORWARD_CLIENT_SECRET=… cargo run -p doorward-verify --example service -- http://127.0.0.1:8080 CLIENT_ID` serves
+//! `SERVICE_CLIENT_SECRET=… cargo run -p doorward-verify --example service -- http://127.0.0.1:8080 CLIENT_ID` serves
 //! at a free port and prints it. The surprise: `/readyz` is the service's own. Whether it is ready while it cannot tell
 //! who has logged out is for it to decide, and here it is not.
 
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("where is doorward, and as whom do I ask it?\nhint: give its URL and a client id".into());
     };
     #[expect(clippy::disallowed_methods, reason = "an application reads its environment itself")]
-    let secret = std::env::var("DOORWARD_CLIENT_SECRET")?;
+    let secret = std::env::var("SERVICE_CLIENT_SECRET")?;
     let verifier = Verifier::connect(Settings::new(url, client, secret))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use doorward_core::SetupError;
 
 use super::layers::{Entry, Key, Raw};
-use super::settings::nearest;
 
 const PREFIX: &str = "DOORWARD_";
 
@@ -72,14 +71,13 @@ pub(super) fn variable(name: &str) -> String {
 fn unknown(found: &str) -> SetupError {
     // Compared without what they all begin with, which would make everything look near.
     let rest = found.trim_start_matches(PREFIX).to_ascii_lowercase();
-    let names: Vec<String> = Key::names().into_iter().chain(["config".to_owned()]).collect();
-    let hint = match nearest(&rest, names.iter().map(String::as_str)) {
+    let hint = match Key::meant(&rest, Some("config")) {
         // Kubernetes does this to every container beside a service of the name `doorward`.
         _ if rest.starts_with("service_") || rest.starts_with("port") => {
             "Kubernetes sets it for a service called `doorward`: put `enableServiceLinks: false` into the pod's spec"
                 .to_owned()
         }
-        Some(meant) => format!("did you mean `{}`?", variable(meant)),
+        Some(meant) => format!("did you mean `{}`?", variable(&meant)),
         None => format!("`doorward config` shows all settings; `unset {found}` forgets it"),
     };
     SetupError::new(format!("the environment variable {found} sets nothing"), hint)
@@ -111,9 +109,27 @@ mod tests {
             ("DOORWARD_COLOUR", "`unset DOORWARD_COLOUR`"),
             ("DOORWARD_SERVICE_HOST", "enableServiceLinks"),
             ("DOORWARD_PORT_8080_TCP_ADDR", "enableServiceLinks"),
+            ("DOORWARD_PORT", "enableServiceLinks"),
+            ("DOORWARD_DATABASE_URL", "did you mean `DOORWARD_DATABASE`?"),
+            ("DOORWARD_JWT_SECRTE", "did you mean `DOORWARD_JWT_SECRET`?"),
         ] {
             let said = read(wrong, "x").err().unwrap().to_string();
             assert!(said.contains(hint), "{said}");
+        }
+    }
+
+    /// Whoever puts the secret of a client there has tokens signed with it.
+    #[test]
+    fn no_secret_is_meant_by_what_is_merely_like_its_name() {
+        for like in [
+            "DOORWARD_CLIENT_SECRET",
+            "DOORWARD_CLIENT_ID",
+            "DOORWARD_WEB_SECRET",
+            "DOORWARD_SECRET",
+            "DOORWARD_CLIENT_SECRET_FILE",
+        ] {
+            let said = read(like, "x").err().unwrap().to_string();
+            assert!(!said.contains("JWT_SECRET"), "{said}");
         }
     }
 }

@@ -8,7 +8,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layers::{Entry, Key, Raw};
-use super::settings::nearest;
 
 /// What the file says. `name` is how the file is called in complaints.
 pub(super) fn entries(name: &str, text: &str) -> Result<Vec<Entry>, SetupError> {
@@ -26,8 +25,7 @@ pub(super) fn entries(name: &str, text: &str) -> Result<Vec<Entry>, SetupError> 
     for (key, value) in keys {
         let key_place = place(name, text, key.span().start);
         let Some(known) = Key::named(key.get_ref()) else {
-            let names = Key::names();
-            let hint = match nearest(key.get_ref(), names.iter().map(String::as_str)) {
+            let hint = match Key::meant(key.get_ref(), None) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "`doorward config` shows all settings".to_owned(),
             };

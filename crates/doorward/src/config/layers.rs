@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use doorward_core::SetupError;
 
-use super::settings::{self, Setting};
+use super::kind::Kind;
+use super::settings::{self, Setting, nearest};
 use super::{Config, environment, file};
 
 #[cfg(test)]
@@ -54,6 +55,9 @@ impl Raw {
     }
 }
 
+/// The most letters by which a name may miss that of a secret.
+const MAX_SLIPS: usize = 2;
+
 /// What a name in a layer stands for.
 #[derive(Clone, Copy)]
 pub(super) struct Key {
@@ -83,6 +87,18 @@ impl Key {
             .map(|setting| setting.name.to_owned())
             .chain(files)
             .collect()
+    }
+
+    /// The name that was meant, of a key or this other one. A secret is meant by a slip of the fingers alone: whoever
+    /// follows the hint puts theirs into it, and the secret of a client is none to sign tokens with.
+    pub(super) fn meant(word: &str, other: Option<&str>) -> Option<String> {
+        let is_secret = |name: &str| {
+            Self::named(name).is_some_and(|key| key.in_file || matches!(key.setting.kind, Kind::Secret { .. }))
+        };
+        let slips = |name: &str| strsim::damerau_levenshtein(word, name) <= MAX_SLIPS;
+        let names = Self::names();
+        let names = names.iter().map(String::as_str).chain(other);
+        nearest(word, names.filter(|name| !is_secret(name) || slips(name))).map(str::to_owned)
     }
 }
 

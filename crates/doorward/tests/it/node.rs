@@ -47,7 +47,7 @@ impl Package {
     fn serve(&self, doorward: SocketAddr, service: &Service, on_stale: &str) -> Example {
         let mut child = Command::new("node")
             .args(["service.js", &format!("http://{doorward}"), &service.id, on_stale])
-            .env("DOORWARD_CLIENT_SECRET", &service.secret)
+            .env("SERVICE_CLIENT_SECRET", &service.secret)
             .current_dir(self.0.join("example"))
             .stdout(Stdio::piped())
             .spawn()

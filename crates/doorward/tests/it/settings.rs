@@ -2,9 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::server::Setup;
 use crate::start::refusal;
+use crate::transcript::ROOT;
 
 #[test]
 fn settings_are_layered_and_each_says_where_it_comes_from() {
@@ -167,4 +169,36 @@ fn files_with_secrets_that_others_may_read_are_told() {
     let log = setup.start().log();
     assert_eq!(log.matches(words).count(), 2, "{log}");
     assert!(log.contains(&format!("chmod 600 {}", database.display())), "{log}");
+}
+
+/// The clients are configured in the same shells as the server, and a name of the server's own stops it.
+#[test]
+fn no_document_names_a_variable_that_is_no_setting() {
+    let root = Path::new(ROOT);
+    let manual = fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let mut unknown = Vec::new();
+    for file in [
+        "README.md",
+        "clients/node/README.md",
+        "clients/node/example/service.js",
+        "clients/node/types/quick-start.ts",
+        "crates/doorward-verify/README.md",
+        "crates/doorward-verify/examples/service.rs",
+        "docs/operating.md",
+        "docs/proxies.md",
+        "docs/services.md",
+    ] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let named = text.split("DOORWARD_").skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+            &rest[..end.unwrap_or(rest.len())]
+        });
+        let is_known = |name: &&str| name.is_empty() || manual.contains(&format!("`DOORWARD_{name}`"));
+        unknown.extend(
+            named
+                .filter(|name| !is_known(name))
+                .map(|name| format!("{file}: {name}")),
+        );
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }

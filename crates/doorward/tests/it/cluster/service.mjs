@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 
 const [place, url, clientId] = process.argv.slice(2);
 const { Refusal, Verifier } = await import(place);
-const verifier = Verifier.connect({ url, clientId, clientSecret: process.env.DOORWARD_CLIENT_SECRET });
+const verifier = Verifier.connect({ url, clientId, clientSecret: process.env.SERVICE_CLIENT_SECRET });
 
 const server = createServer(async (req, res) => {
   try {

@@ -56,7 +56,7 @@ impl Follower {
             .arg(format!("{ROOT}/crates/doorward/tests/it/cluster/service.mjs"))
             .arg(format!("{ROOT}/clients/node/src/index.js"))
             .args([&format!("http://{doorward}"), &service.id])
-            .env("DOORWARD_CLIENT_SECRET", &service.secret)
+            .env("SERVICE_CLIENT_SECRET", &service.secret)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
