@@ -24,6 +24,7 @@ mod kind;
 pub(crate) mod layers;
 mod log_level;
 pub(crate) mod manual;
+pub(crate) mod network;
 mod placement;
 mod settings;
 mod units;

@@ -49,6 +49,7 @@ pub async fn router(config: Config) -> Result<Router, SetupError> {
     let hasher = assembly::hasher(&config)?;
     let plan = Plan::new(mounts, config.http(), &policy)?;
     warnings::weak_hashes(&config);
+    warnings::lost_protection(&config);
     warnings::open_files(&config, &[]);
     let auth = assembly::open(&config, Schema::Update, policy, hasher).await?;
     let router = doorward_http::router(Arc::clone(&auth), plan).await?;

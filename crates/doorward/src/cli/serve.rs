@@ -109,6 +109,7 @@ async fn serve(
     // afterwards: what was written, and whether the port is free.
     let (listener, address) = listen(&config.listen).await?;
     warnings::weak_hashes(config);
+    warnings::lost_protection(config);
     warnings::open_files(config, secret_files);
     let auth = assembly::open(config, Schema::Update, policy, hasher).await;
     let auth = auth.map_err(Failure::run)?;

@@ -10,7 +10,7 @@ use doorward_http::SecureCookies;
 
 use super::kind::Kind;
 use super::settings::Setting;
-use super::{HashScheme, LogFormat};
+use super::{HashScheme, LogFormat, network};
 
 pub(super) mod attempts;
 
@@ -51,7 +51,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.origins,
             of: "origins as in `https://app.example.com`, or `loopback`",
-            check: doorward_http::check_origin,
+            check: |text| doorward_http::check_origin(text).map_err(str::to_owned),
         },
         about: "The origins whose pages may call the contracts (CORS), besides those that a contract names. \
                 `loopback` stands for every origin on the machine of the browser.",
@@ -61,7 +61,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.trusted_proxies,
             of: "addresses or CIDR networks",
-            check: doorward_http::check_trusted_proxy,
+            check: network::check,
         },
         about: "The proxies whose `X-Forwarded-For` is believed, and what they say at `/v1/verify` of the request that \
                 they ask about. Without them, all clients behind a proxy share one address and its limits. That browsers \
@@ -73,7 +73,7 @@ pub(super) const SERVING: &[Setting] = &[
         kind: Kind::List {
             at: |config| &mut config.sign_in,
             of: "addresses of pages as in `https://app.example.com/sign-in`",
-            check: doorward_http::check_sign_in,
+            check: |text| doorward_http::check_sign_in(text).map_err(str::to_owned),
         },
         about: "The sign-in pages to which `/v1/verify?sign_in=ADDRESS` may send a browser that has no good token. \
                 The address that somebody wanted is told to the page as `return_to`, if it is of the page's own \

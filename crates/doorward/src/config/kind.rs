@@ -39,7 +39,7 @@ pub(super) enum Kind {
         at: At<Vec<String>>,
         of: &'static str,
         /// Says what would be right in place of an item that is wrong by itself.
-        check: fn(&str) -> Result<(), &'static str>,
+        check: fn(&str) -> Result<(), String>,
     },
     File(At<Option<PathBuf>>),
     Secret {

@@ -49,4 +49,5 @@ mod theft;
 mod tidy;
 mod transcript;
 mod verifier;
+mod warnings;
 mod work;

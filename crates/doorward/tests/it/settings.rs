@@ -69,6 +69,14 @@ fn an_item_of_a_list_that_means_nothing_is_refused_in_its_place() {
             "in place of `10.0.0.0/33` write an address",
         ),
         (
+            "trusted_proxies = ['10.0.0.1/8']",
+            "in place of `10.0.0.1/8` write the network `10.0.0.0/8`, or the address `10.0.0.1` alone",
+        ),
+        (
+            "trusted_proxies = ['2001:db8::7/64']",
+            "in place of `2001:db8::7/64` write the network `2001:db8::/64`, or the address `2001:db8::7` alone",
+        ),
+        (
             "sign_in = ['/sign-in']",
             "in place of `/sign-in` write scheme, host and path",
         ),
