@@ -11,9 +11,30 @@ use doorward_core::hasher::Hasher;
 use doorward_core::store::Store;
 use doorward_core::throttle::Throttle;
 use doorward_core::{Auth, Clock, Policy, SetupError};
+use doorward_http::{Mount, Plan, Settings};
 use doorward_store::{PostgresOptions, Schema};
 
 use crate::config::{Config, Database};
+use crate::mounts;
+
+/// What a configuration asks for, as far as it can be judged before there is a database.
+pub(crate) struct Judged {
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) policy: Policy,
+    pub(crate) plan: Plan,
+}
+
+/// Judges a configuration; `settings` are those of its contracts.
+///
+/// # Errors
+/// When it contradicts itself, a contract has a fault, or a file that it names cannot be read.
+pub(crate) fn judge(config: &Config, settings: Settings) -> Result<Judged, SetupError> {
+    let mounts = mounts::mounts(&config.contracts)?;
+    let policy = policy(config, mounts::key_overlap(&mounts))?;
+    config.hasher().check()?;
+    let plan = Plan::new(mounts.clone(), settings, &policy)?;
+    Ok(Judged { mounts, policy, plan })
+}
 
 /// The rules that a configuration asks for.
 ///

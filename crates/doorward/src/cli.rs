@@ -67,7 +67,7 @@ struct Cli {
 enum Command {
     /// Serve (what happens without a command, too)
     Serve(serve::ServeArgs),
-    /// Show each setting, its value and where that comes from
+    /// Show each setting, its value and where that comes from, and refuse what `serve` would refuse
     Config(config::ConfigArgs),
     /// List, show or check contracts
     #[command(subcommand)]

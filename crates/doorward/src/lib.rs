@@ -27,8 +27,9 @@ mod warnings;
 use std::sync::Arc;
 
 use axum::Router;
-use doorward_http::Plan;
 use doorward_store::Schema;
+
+use self::assembly::Judged;
 
 pub use config::Config;
 pub use doorward_core::SetupError;
@@ -44,10 +45,8 @@ pub use doorward_http::SecureCookies;
 /// # Errors
 /// When the configuration contradicts itself, a contract has a fault, or the database cannot be used.
 pub async fn router(config: Config) -> Result<Router, SetupError> {
-    let mounts = mounts::mounts(&config.contracts)?;
-    let policy = assembly::policy(&config, mounts::key_overlap(&mounts))?;
+    let Judged { policy, plan, .. } = assembly::judge(&config, config.http())?;
     let hasher = assembly::hasher(&config)?;
-    let plan = Plan::new(mounts, config.http(), &policy)?;
     warnings::weak_hashes(&config);
     warnings::lost_protection(&config);
     warnings::open_files(&config, &[]);
@@ -71,8 +70,8 @@ mod tests {
 
     use axum::body::{Body, to_bytes};
     use axum::http::{Request, StatusCode};
-    use doorward_http::Settings;
     use doorward_http::contract::builtin;
+    use doorward_http::{Plan, Settings};
     use tokio::runtime::Builder;
     use tower::ServiceExt;
 

@@ -94,7 +94,11 @@ impl Default for HasherConfig {
 }
 
 impl HasherConfig {
-    pub(super) fn check(&self) -> Result<(), SetupError> {
+    /// Judges it without starting anything.
+    ///
+    /// # Errors
+    /// When something is out of range.
+    pub fn check(&self) -> Result<(), SetupError> {
         match self.scheme {
             Scheme::Argon2id { m_kib, t, p } => {
                 within("argon2id lanes (p)", p.into(), 1, 16, "1 is the default")?;

@@ -1,4 +1,7 @@
-//! `doorward config`: what is set, and by whom.
+//! `doorward config`: what is set, by whom, and whether a server would take it.
+//!
+//! The surprise: it refuses what is wrong with the whole after it has shown the parts. Whoever reads the refusal wants to
+//! see what they have set.
 
 use std::io::{self, Write};
 
@@ -6,6 +9,7 @@ use clap::Args;
 
 use super::Failure;
 use super::serve::ServeArgs;
+use crate::assembly;
 use crate::config::manual;
 
 #[derive(Args)]
@@ -18,11 +22,15 @@ pub(super) struct ConfigArgs {
 }
 
 pub(super) fn run(args: ConfigArgs) -> Result<(), Failure> {
-    let text = if args.markdown {
-        manual::markdown()
-    } else {
-        manual::table(&args.serve.load()?)
-    };
-    io::stdout().write_all(text.as_bytes())?;
+    if args.markdown {
+        io::stdout().write_all(manual::markdown().as_bytes())?;
+        return Ok(());
+    }
+    let layered = args.serve.load()?;
+    let printed = io::stdout().write_all(manual::table(&layered).as_bytes());
+    // Also where nobody reads the table to its end.
+    let config = &layered.config;
+    assembly::judge(config, config.http()).map_err(Failure::usage)?;
+    printed?;
     Ok(())
 }

@@ -13,16 +13,17 @@ use std::thread;
 use axum::Router;
 use clap::Args;
 use doorward_core::{Auth, SetupError};
-use doorward_http::{Connections, Plan, Settings};
+use doorward_http::{Connections, Settings};
 use doorward_store::Schema;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use super::Failure;
+use crate::assembly::Judged;
 use crate::config::layers::{self, Flags, Layered};
 use crate::server::{self, Limits, Stopped};
-use crate::{Config, assembly, log, mounts, open_files, start_text, tasks, warnings};
+use crate::{Config, assembly, log, open_files, start_text, tasks, warnings};
 
 /// Cores for each thread of the password runtime. A core makes some hundreds of hashes a second, and all else of a log-in
 /// takes a tenth of a millisecond.
@@ -94,15 +95,13 @@ async fn serve(
     connections: &Connections,
     password_runtime: &Handle,
 ) -> Result<(Arc<Auth>, Result<(), Failure>), Failure> {
-    let mounts = mounts::mounts(&config.contracts).map_err(Failure::usage)?;
-    let policy = assembly::policy(config, mounts::key_overlap(&mounts)).map_err(Failure::usage)?;
-    let hasher = assembly::hasher(config).map_err(Failure::usage)?;
     let settings = Settings {
         connections: Some(connections.clone()),
         password_runtime: Some(password_runtime.clone()),
         ..config.http()
     };
-    let plan = Plan::new(mounts.clone(), settings, &policy).map_err(Failure::usage)?;
+    let Judged { mounts, policy, plan } = assembly::judge(config, settings).map_err(Failure::usage)?;
+    let hasher = assembly::hasher(config).map_err(Failure::usage)?;
     let proxies = plan.trusted_proxies().to_vec();
     let limits = Limits::new(connections.clone(), proxies, config.stop_timeout);
     // Whatever can refuse the start comes before the database, whose schema an older server may not know any more

@@ -108,7 +108,9 @@ the working directory. A secret can stand in a file of its own, so that neither 
 configuration holds it; that file has one line. Names that do not exist and values that cannot be are refused at the
 start, with what would be right.
 
-`doorward config` shows each setting with its value and where that comes from; secrets are not shown.
+`doorward config` shows each setting with its value and where that comes from; secrets are not shown. Then it checks
+what `doorward serve` checks before it touches port and database, and ends with the same error: contracts, their places
+and switches, the rules of passwords and their blocklist, the cost of hashes, and status lists.
 
 ```toml
 # doorward.toml

@@ -179,6 +179,34 @@ fn files_with_secrets_that_others_may_read_are_told() {
     assert!(log.contains(&format!("chmod 600 {}", database.display())), "{log}");
 }
 
+/// Whoever upgrades looks at the settings with the new program, and starts it if they are good.
+#[test]
+fn what_a_server_refuses_before_its_database_is_refused_by_config_as_well() {
+    for (settings, words) in [
+        (&[("contracts", "userz")][..], "no built-in contract `userz`"),
+        (&[("contracts", "./nowhere.toml")], "./nowhere.toml cannot be read"),
+        (&[("contracts", "users@/, users-strict@/")], "POST /users/register"),
+        (&[("switches", "users.nothing")], "users.nothing"),
+        (&[("password_short", "20")], "`password_short` (20)"),
+        (&[("password_blocklist", "nowhere.txt")], "nowhere.txt"),
+        (&[("status_list", "true")], "`public_url`"),
+        (&[("hash_lanes", "16")], "lanes"),
+    ] {
+        let set = |setup: Setup, (name, value): &(&str, &str)| setup.setting(name, value);
+        let setup = settings.iter().fold(Setup::new(), set);
+        let served = refusal(&setup.run(&["serve", "--listen", "127.0.0.1:0"]));
+        assert!(served.contains(words), "{served}");
+        let shown = setup.run(&["config"]);
+        assert_eq!(refusal(&shown), served);
+        let table = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(
+            table.contains(settings[0].1),
+            "the table is shown all the same: {table}"
+        );
+        assert!(!setup.database().exists());
+    }
+}
+
 /// The clients are configured in the same shells as the server, and a name of the server's own stops it.
 #[test]
 fn no_document_names_a_variable_that_is_no_setting() {
