@@ -4,8 +4,6 @@
 //! could not repair the log's index after another process died in the middle of a write, and would fail until
 //! somebody wrote.
 
-use std::fs::OpenOptions;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,8 +11,13 @@ use doorward_core::SetupError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
+use self::file::{make_file, refuse_link_to_nothing};
 use super::{checkpoints, migrations};
 use crate::Schema;
+
+mod file;
+
+pub(super) use self::file::explain;
 
 /// How long to wait for another process (a command beside the server) that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +59,7 @@ const UNMAPPED: &str = "PRAGMA mmap_size = 0;";
 /// # Errors
 /// As [`open_sqlite_as`](crate::open_sqlite_as).
 pub(super) fn for_writing(path: &Path, schema: Schema) -> Result<Connection, SetupError> {
+    refuse_link_to_nothing(path)?;
     if schema == Schema::Keep && !path.exists() {
         return Err(SetupError::new(
             format!("there is no database {}", path.display()),
@@ -144,6 +148,7 @@ pub(super) fn forget_pages(connection: &Connection) -> rusqlite::Result<()> {
 /// # Errors
 /// As [`open_sqlite`](crate::open_sqlite), and when somebody has it open.
 pub(super) fn for_one_alone(path: &Path) -> Result<Connection, SetupError> {
+    refuse_link_to_nothing(path)?;
     make_file(path)?;
     let connection = alone(path).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SetupError::new(
@@ -194,38 +199,6 @@ pub(super) fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Makes an empty file that only its owner may read; SQLite would leave that to the umask. Its log and index
-/// take over the rights of the file.
-///
-/// A file that is there is not touched: to close any handle of a file is to lose the locks that this process
-/// has on it (POSIX says so), and somebody else in it may have the database open.
-fn make_file(path: &Path) -> Result<(), SetupError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let Err(error) = options.open(path) else {
-        return Ok(());
-    };
-    let shown = path.display();
-    let folder = path.parent().unwrap_or(path).display();
-    match error.kind() {
-        io::ErrorKind::AlreadyExists if path.is_dir() => Err(SetupError::new(
-            format!("the database {shown} is a folder"),
-            format!("name a file in it, for instance {}", path.join("doorward.db").display()),
-        )),
-        io::ErrorKind::AlreadyExists => Ok(()),
-        io::ErrorKind::NotFound => Err(SetupError::new(
-            format!("the folder {folder} of the database does not exist"),
-            format!("make it with `mkdir -p {folder}`, or choose another path"),
-        )),
-        _ => Err(SetupError::new(
-            format!("the database {shown} cannot be made: {error}"),
-            format!("let the user that doorward runs as write in {folder}, or choose another path"),
-        )),
-    }
-}
-
 fn use_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), SetupError> {
     let mode = switch_journal(connection).map_err(|error| explain(path, &error))?;
     if mode == "wal" {
@@ -255,35 +228,6 @@ fn switch_journal(connection: &Connection) -> rusqlite::Result<String> {
         }
     }
     switch()
-}
-
-/// What SQLite said while opening, for a person.
-pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> SetupError {
-    let path = path.display();
-    let (what, hint) = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => (
-            format!("{path} is not a SQLite database"),
-            "choose another path; doorward makes a database where there is no file",
-        ),
-        Some(ErrorCode::DatabaseCorrupt) => (
-            format!("the database {path} is damaged: {error}"),
-            "restore a backup; `sqlite3 FILE .recover` may save what is left",
-        ),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            format!("another process holds the database {path}"),
-            "wait until it has finished, or end it",
-        ),
-        Some(ErrorCode::DiskFull) => (format!("the disk of {path} is full"), "make room on it"),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
-            format!("the database {path} cannot be opened for writing: {error}"),
-            "let the user that doorward runs as read and write the file and its folder",
-        ),
-        _ => (
-            format!("the database {path} cannot be opened: {error}"),
-            "look at the file and its disk; choose another path to start afresh",
-        ),
-    };
-    SetupError::new(what, hint)
 }
 
 #[cfg(test)]

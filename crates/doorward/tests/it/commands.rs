@@ -88,3 +88,14 @@ fn an_account_goes_into_a_realm_that_there_is_or_that_is_asked_for() {
     complaint(&add("bob", &[]), 0);
     assert!(setup.succeed(&["user", "list", "--realm", "shpo"]).contains("bob"));
 }
+
+#[test]
+fn the_path_of_a_database_that_leads_nowhere_is_told_as_such() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("/nowhere/kept.db", setup.database()).unwrap();
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"]] {
+        let error = complaint(&setup.run(arguments), 1);
+        let words = "is a link to /nowhere/kept.db, where there is no file";
+        assert!(error.contains(words) && error.contains("\nhint: "), "{error}");
+    }
+}
