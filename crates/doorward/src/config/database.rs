@@ -37,11 +37,13 @@ impl FromStr for Database {
             return text.parse().map(Self::Postgres);
         }
         let Some(path) = text.strip_prefix("sqlite:") else {
-            return Err(if text.contains(':') || Self::may_hold_password(text) {
-                format!("write {FORMS}")
-            } else {
-                format!("write `sqlite:{text}`")
-            });
+            return Err(
+                if text.is_empty() || text.contains(':') || Self::may_hold_password(text) {
+                    format!("write {FORMS}")
+                } else {
+                    format!("write `sqlite:{text}`")
+                },
+            );
         };
         if path.is_empty() {
             return Err("name a file, as in `sqlite:doorward.db`".into());
@@ -93,6 +95,7 @@ mod tests {
     fn says_what_would_be_right() {
         for (wrong, hint) in [
             ("doorward.db", "write `sqlite:doorward.db`"),
+            ("", "write `sqlite:PATH` or `postgres://USER"),
             ("postgres:localhost/x", "write `postgres://USER"),
             (
                 "mysql://ann:hunter2@localhost/x",

@@ -38,6 +38,12 @@ pub(super) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Resul
         let Some(variable) = variable.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
+        if variable == FILE && value.is_empty() {
+            return Err(SetupError::new(
+                format!("the environment variable {FILE} is empty"),
+                format!("name a file in it; `unset {FILE}` forgets it"),
+            ));
+        }
         if variable == FILE {
             environment.file = Some(PathBuf::from(value));
             continue;
@@ -131,5 +137,11 @@ mod tests {
             let said = read(like, "x").err().unwrap().to_string();
             assert!(!said.contains("JWT_SECRET"), "{said}");
         }
+    }
+
+    #[test]
+    fn no_file_is_named_by_nothing() {
+        let said = read("DOORWARD_CONFIG", "").err().unwrap().to_string();
+        assert!(said.contains("DOORWARD_CONFIG is empty\nhint: "), "{said}");
     }
 }

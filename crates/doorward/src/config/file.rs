@@ -42,7 +42,7 @@ pub(super) fn entries(name: &str, text: &str) -> Result<Vec<Entry>, SetupError> 
                     key.get_ref(),
                     value.get_ref().type_str()
                 ),
-                "write text in quotes, a number, `true` or `false`, or a list of texts in `[` and `]`",
+                known.takes(),
             )
         })?;
         entries.push(Entry {

@@ -89,6 +89,18 @@ impl Key {
             .collect()
     }
 
+    /// What would be right, for whoever wrote something else.
+    pub(super) fn takes(self) -> String {
+        if self.in_file {
+            return "write the path of a file".to_owned();
+        }
+        match &self.setting.kind {
+            kind @ (Kind::Number { .. } | Kind::Flag(_)) => format!("write {}", kind.takes()),
+            Kind::Contracts(_) | Kind::List { .. } => "write texts in quotes, in `[` and `]`".to_owned(),
+            kind => format!("write {}, in quotes", kind.takes()),
+        }
+    }
+
     /// The name that was meant, of a key or this other one. A secret is meant by a slip of the fingers alone: whoever
     /// follows the hint puts theirs into it, and the secret of a client is none to sign tokens with.
     pub(super) fn meant(word: &str, other: Option<&str>) -> Option<String> {
@@ -156,6 +168,12 @@ pub(crate) struct Layered {
 /// When a file cannot be read, a name is unknown, or a value is not one the setting can have.
 pub(crate) fn load(flags: Flags) -> Result<Layered, SetupError> {
     let environment = environment::read()?;
+    if flags.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+        return Err(SetupError::new(
+            "`--config` is empty",
+            "name a file after it, or leave it out",
+        ));
+    }
     let from_file = match flags.file.as_ref().or(environment.file.as_ref()) {
         Some(path) => file::entries(
             &path.display().to_string(),
@@ -204,20 +222,33 @@ pub(super) fn merge(layers: impl IntoIterator<Item = Vec<Entry>>) -> Result<Laye
 
 fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
     let Key { setting, in_file } = entry.key;
-    let (value, place) = match entry.value.text().filter(|_| in_file) {
-        Some(path) => {
-            let what = format!("file of `{}`, named by {},", setting.name, entry.place);
-            (&Raw::Text(read_secret(Path::new(path), &what)?), path)
-        }
-        None => (&entry.value, entry.place.as_str()),
+    if !in_file {
+        return fill(config, setting, &entry.value, &entry.place);
+    }
+    let wrong = |how| {
+        SetupError::new(
+            format!("{}: `{}{FILE_SUFFIX}` {how}", entry.place, setting.name),
+            "write the path of a file",
+        )
     };
+    let path = entry.value.text().ok_or_else(|| wrong("cannot be a list"))?;
+    if path.is_empty() {
+        return Err(wrong("is empty"));
+    }
+    let what = format!("file of `{}`, named by {},", setting.name, entry.place);
+    let secret = read_secret(Path::new(path), &what)?;
+    fill(config, setting, &Raw::Text(secret), path)
+}
+
+fn fill(config: &mut Config, setting: &Setting, value: &Raw, place: &str) -> Result<(), SetupError> {
     setting.kind.set(config, value).map_err(|hint| {
-        let shown = match value {
-            _ if setting.kind.hides(value) => "this value".to_owned(),
-            Raw::Text(text) => format!("`{text}`"),
-            Raw::List(items) => format!("`{}`", items.join(", ")),
+        let how = match value {
+            Raw::Text(text) if text.is_empty() => "is empty".to_owned(),
+            _ if setting.kind.hides(value) => "cannot be this value".to_owned(),
+            Raw::Text(text) => format!("cannot be `{text}`"),
+            Raw::List(items) => format!("cannot be `{}`", items.join(", ")),
         };
-        SetupError::new(format!("{place}: `{}` cannot be {shown}", setting.name), hint)
+        SetupError::new(format!("{place}: `{}` {how}", setting.name), hint)
     })
 }
 

@@ -202,3 +202,36 @@ fn a_file_of_a_secret_has_one_line() {
         assert!(!said.contains("secret of two services"), "{said}");
     }
 }
+
+#[test]
+fn what_names_a_file_is_one_path() {
+    let said = |file: &str, environment: &[(&str, &str)]| {
+        let layered = layers(file, environment, Flags::default());
+        layered.err().unwrap().to_string()
+    };
+    let list = said("jwt_secret_file = ['0123456789abcdef0123456789abcdef']", &[]);
+    assert!(
+        list.contains("my.toml:1:19: `jwt_secret_file` cannot be a list\nhint: write the path of a file"),
+        "{list}"
+    );
+    let empty = said("", &[("DOORWARD_JWT_SECRET_FILE", "")]);
+    assert!(
+        empty.contains("DOORWARD_JWT_SECRET_FILE: `jwt_secret_file` is empty\nhint: "),
+        "{empty}"
+    );
+    let empty = said("", &[("DOORWARD_DATABASE", "")]);
+    assert!(
+        empty.contains("DOORWARD_DATABASE: `database` is empty\nhint: write `sqlite:PATH`"),
+        "{empty}"
+    );
+    let empty = said("issuer = ''", &[]);
+    assert!(empty.contains("`issuer` is empty\nhint: write text"), "{empty}");
+}
+
+#[test]
+fn a_number_of_another_form_is_refused_with_the_range() {
+    let said = layers("hash_threads = 4.0", &[], Flags::default());
+    let said = said.err().unwrap().to_string();
+    assert!(said.contains("`hash_threads` cannot be this float"), "{said}");
+    assert!(said.contains("hint: write a number from 0 to 1024"), "{said}");
+}
