@@ -51,7 +51,7 @@ pub(super) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Resul
         // Capitals only: a variable that is like ours but for its case is not ours.
         let name = Key::names().into_iter().find(|name| self::variable(name) == variable);
         let Some(key) = name.and_then(|name| Key::named(&name)) else {
-            return Err(unknown(variable));
+            return Err(unknown(variable, value.to_str().unwrap_or_default()));
         };
         let value = value.into_string().map_err(|_| {
             SetupError::new(
@@ -74,17 +74,19 @@ pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
 }
 
-fn unknown(found: &str) -> SetupError {
+fn unknown(found: &str, value: &str) -> SetupError {
     // Compared without what they all begin with, which would make everything look near.
     let rest = found.trim_start_matches(PREFIX).to_ascii_lowercase();
-    let hint = match Key::meant(&rest, Some("config")) {
-        // Kubernetes does this to every container beside a service of the name `doorward`.
+    let port = Some(value).filter(|value| rest == "port" && value.parse::<u16>().is_ok());
+    let hint = match (port, Key::meant(&rest, Some("config"))) {
+        (Some(port), _) => format!("write `{}=127.0.0.1:{port}`", variable("listen")),
+        // Kubernetes does this to every container beside a service of the name `doorward`; its port is an address.
         _ if rest.starts_with("service_") || rest.starts_with("port") => {
             "Kubernetes sets it for a service called `doorward`: put `enableServiceLinks: false` into the pod's spec"
                 .to_owned()
         }
-        Some(meant) => format!("did you mean `{}`?", variable(&meant)),
-        None => format!("`doorward config` shows all settings; `unset {found}` forgets it"),
+        (_, Some(meant)) => format!("did you mean `{}`?", variable(&meant)),
+        _ => format!("`doorward config` shows all settings; `unset {found}` forgets it"),
     };
     SetupError::new(format!("the environment variable {found} sets nothing"), hint)
 }
@@ -137,6 +139,14 @@ mod tests {
             let said = read(like, "x").err().unwrap().to_string();
             assert!(!said.contains("JWT_SECRET"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_port_is_no_service_of_kubernetes() {
+        let said = read("DOORWARD_PORT", "9000").err().unwrap().to_string();
+        assert!(said.contains("hint: write `DOORWARD_LISTEN=127.0.0.1:9000`"), "{said}");
+        let said = read("DOORWARD_PORT", "tcp://10.0.0.7:8080").err().unwrap().to_string();
+        assert!(said.contains("enableServiceLinks"), "{said}");
     }
 
     #[test]
