@@ -14,6 +14,7 @@ use doorward_http::Mount;
 use doorward_http::contract::{self, Contract, builtin};
 
 use crate::config::Placement;
+use crate::printable::{printable, shown};
 
 /// The most bytes of a contract file: more than ten times the longest that is built in.
 const MAX_FILE: u64 = 1 << 20;
@@ -73,7 +74,10 @@ fn find(placement: &Placement) -> Result<Contract, SetupError> {
         let meant = did_you_mean(name, builtin::ALL.iter().map(|(name, _)| *name));
         format!("{meant} (a file has a `/` in its path or ends in `.toml`)")
     };
-    Err(SetupError::new(format!("there is no built-in contract `{name}`"), hint))
+    Err(SetupError::new(
+        format!("there is no built-in contract `{}`", printable(name)),
+        printable(&hint),
+    ))
 }
 
 fn built_in(name: &str, text: &str) -> Result<Contract, SetupError> {
@@ -85,7 +89,7 @@ fn built_in(name: &str, text: &str) -> Result<Contract, SetupError> {
 /// # Errors
 /// When the file cannot be read or has a fault.
 pub(crate) fn read(path: &Path) -> Result<Contract, SetupError> {
-    let shown = path.display();
+    let shown = shown(path);
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
     if let Err(error) = read {
@@ -100,7 +104,7 @@ pub(crate) fn read(path: &Path) -> Result<Contract, SetupError> {
             "name another file",
         ));
     }
-    Ok(contract::parse(&shown.to_string(), &text)?)
+    Ok(contract::parse(&shown, &text)?)
 }
 
 /// For how long a rotated key has to go on verifying: until every token it signed is dead by age.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Whether a character moves the cursor, ends the line or changes how its neighbours are shown.
 pub(crate) fn is_plain(c: char) -> bool {
@@ -38,6 +39,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// A path, as far as it can be shown.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use doorward_http::contract::{self, builtin};
 
 use super::Failure;
 use crate::mounts;
+use crate::printable::{printable, shown};
 
 #[derive(Subcommand)]
 pub(super) enum ContractCommand {
@@ -46,6 +47,7 @@ pub(super) fn run(command: ContractCommand) -> Result<(), Failure> {
         ContractCommand::Show { name } => {
             let text = builtin::find(&name).ok_or_else(|| {
                 let hint = did_you_mean(&name, builtin::ALL.iter().map(|(name, _)| *name));
+                let name = printable(&name);
                 Failure::usage(SetupError::new(format!("there is no built-in contract `{name}`"), hint))
             })?;
             out.write_all(text.as_bytes())?;
@@ -72,7 +74,7 @@ fn check(file: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(
         out,
         "{} is a contract: {}, served at {prefix}",
-        file.display(),
+        shown(file),
         contract.name
     )?;
     let places = || {

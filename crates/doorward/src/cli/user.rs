@@ -200,7 +200,7 @@ fn known_realm(operator: &Operator, name: &str) -> Result<Realm, Failure> {
             [] => "`doorward serve` and `user add` make realms".to_owned(),
             names => did_you_mean(name, names.iter().map(String::as_str)),
         };
-        Failure::of(format!("there is no realm `{name}`"), hint)
+        Failure::of(format!("there is no realm `{}`", printable(name)), printable(&hint))
     })
 }
 
@@ -214,8 +214,8 @@ fn realm_to_add_to(operator: &Operator, name: &str, is_new: bool) -> Result<Real
     }
     let others = did_you_mean(name, realms.iter().map(|realm| &*realm.name));
     Err(Failure::of(
-        format!("there is no realm `{name}`"),
-        format!("`--new-realm` makes it; {others}"),
+        format!("there is no realm `{}`", printable(name)),
+        format!("`--new-realm` makes it; {}", printable(&others)),
     ))
 }
 
@@ -304,7 +304,7 @@ impl Desk {
                 ))
             }
             None => Err(Failure::of(
-                format!("no account of the realm `{}` is `{typed}`", self.realm.name),
+                format!("no account of the realm `{}` is `{typed}`", printable(&self.realm.name)),
                 "name its e-mail address, username, UUID or number, as `doorward user list` shows them, or one of \
                  them alone, as in `username:NAME`",
             )),

@@ -33,6 +33,9 @@ impl FromStr for Database {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(char::is_control) {
+            return Err(format!("write {FORMS}, without control characters"));
+        }
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
             return text.parse().map(Self::Postgres);
         }

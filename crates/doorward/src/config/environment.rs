@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use doorward_core::SetupError;
 
 use super::layers::{Entry, Key, Raw};
+use crate::printable::printable;
 
 const PREFIX: &str = "DOORWARD_";
 
@@ -76,6 +77,7 @@ pub(super) fn variable(name: &str) -> String {
 
 fn unknown(found: &str, value: &str) -> SetupError {
     // Compared without what they all begin with, which would make everything look near.
+    let shown = printable(found);
     let rest = found.trim_start_matches(PREFIX).to_ascii_lowercase();
     let port = Some(value).filter(|value| rest == "port" && value.parse::<u16>().is_ok());
     let hint = match (port, Key::meant(&rest, Some("config"))) {
@@ -86,9 +88,9 @@ fn unknown(found: &str, value: &str) -> SetupError {
                 .to_owned()
         }
         (_, Some(meant)) => format!("did you mean `{}`?", variable(&meant)),
-        _ => format!("`doorward config` shows all settings; `unset {found}` forgets it"),
+        _ => format!("`doorward config` shows all settings; `unset {shown}` forgets it"),
     };
-    SetupError::new(format!("the environment variable {found} sets nothing"), hint)
+    SetupError::new(format!("the environment variable {shown} sets nothing"), hint)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layers::{Entry, Key, Raw};
+use crate::printable::printable;
 
 /// What the file says. `name` is how the file is called in complaints.
 pub(super) fn entries(name: &str, text: &str) -> Result<Vec<Entry>, SetupError> {
@@ -30,7 +31,7 @@ pub(super) fn entries(name: &str, text: &str) -> Result<Vec<Entry>, SetupError> 
                 None => "`doorward config` shows all settings".to_owned(),
             };
             return Err(SetupError::new(
-                format!("{key_place}: there is no setting `{}`", key.get_ref()),
+                format!("{key_place}: there is no setting `{}`", printable(key.get_ref())),
                 hint,
             ));
         };

@@ -96,9 +96,25 @@ impl Kind {
         }
     }
 
+    /// Whatever comes with control characters was read or pasted wrongly: a file with other ends of lines, the colours of
+    /// a terminal. A secret is whatever others take it for, and is not printed.
+    fn refuse_control_characters(&self, raw: &Raw) -> Result<(), String> {
+        let has_any = |text: &str| text.contains(char::is_control);
+        match self {
+            Self::Secret { .. } => Ok(()),
+            Self::List { .. } | Self::Contracts(_) => match raw.list().into_iter().find(|item| has_any(item)) {
+                Some(item) => Err(format!("in place of `{item}` write one without control characters")),
+                None => Ok(()),
+            },
+            _ if raw.text().is_some_and(has_any) => Err(format!("write {}, without control characters", self.takes())),
+            _ => Ok(()),
+        }
+    }
+
     /// Fills the field. A failure says what would be right.
     pub(super) fn set(&self, config: &mut Config, raw: &Raw) -> Result<(), String> {
         let wrong = || format!("write {}", self.takes());
+        self.refuse_control_characters(raw)?;
         match self {
             Self::Contracts(at) => {
                 *at(config) = raw.list().iter().map(|text| text.parse()).collect::<Result<_, _>>()?;

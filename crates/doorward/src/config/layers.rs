@@ -12,6 +12,7 @@ use doorward_core::SetupError;
 use super::kind::Kind;
 use super::settings::{self, Setting, nearest};
 use super::{Config, environment, file};
+use crate::printable::{printable, shown};
 
 #[cfg(test)]
 mod tests;
@@ -175,10 +176,7 @@ pub(crate) fn load(flags: Flags) -> Result<Layered, SetupError> {
         ));
     }
     let from_file = match flags.file.as_ref().or(environment.file.as_ref()) {
-        Some(path) => file::entries(
-            &path.display().to_string(),
-            &read(path, "configuration file", MAX_FILE)?,
-        )?,
+        Some(path) => file::entries(&shown(path), &read(path, "configuration file", MAX_FILE)?)?,
         None if is_there(Path::new(DEFAULT_FILE)) => {
             let text = read(Path::new(DEFAULT_FILE), "configuration file", MAX_FILE)?;
             file::entries(DEFAULT_FILE, &text)?
@@ -237,7 +235,7 @@ fn set(config: &mut Config, entry: &Entry) -> Result<(), SetupError> {
     }
     let what = format!("file of `{}`, named by {},", setting.name, entry.place);
     let secret = read_secret(Path::new(path), &what)?;
-    fill(config, setting, &Raw::Text(secret), path)
+    fill(config, setting, &Raw::Text(secret), &printable(path))
 }
 
 fn fill(config: &mut Config, setting: &Setting, value: &Raw, place: &str) -> Result<(), SetupError> {
@@ -245,10 +243,10 @@ fn fill(config: &mut Config, setting: &Setting, value: &Raw, place: &str) -> Res
         let how = match value {
             Raw::Text(text) if text.is_empty() => "is empty".to_owned(),
             _ if setting.kind.hides(value) => "cannot be this value".to_owned(),
-            Raw::Text(text) => format!("cannot be `{text}`"),
-            Raw::List(items) => format!("cannot be `{}`", items.join(", ")),
+            Raw::Text(text) => format!("cannot be `{}`", printable(text)),
+            Raw::List(items) => format!("cannot be `{}`", printable(&items.join(", "))),
         };
-        SetupError::new(format!("{place}: `{}` {how}", setting.name), hint)
+        SetupError::new(format!("{place}: `{}` {how}", setting.name), printable(&hint))
     })
 }
 
@@ -273,7 +271,7 @@ pub(crate) fn one_line(text: &str, path: &Path, what: &str) -> Result<String, Se
     };
     if line.contains(['\n', '\r']) {
         return Err(SetupError::new(
-            format!("the {what} {} has more than one line", path.display()),
+            format!("the {what} {} has more than one line", shown(path)),
             "have one line in it and nothing else: no blank line after it, and no carriage return but at its end",
         ));
     }
@@ -283,7 +281,7 @@ pub(crate) fn one_line(text: &str, path: &Path, what: &str) -> Result<String, Se
 fn read(path: &Path, what: &str, most: u64) -> Result<String, SetupError> {
     let unreadable = |error: std::io::Error| {
         SetupError::new(
-            format!("the {what} {} cannot be read: {error}", path.display()),
+            format!("the {what} {} cannot be read: {error}", shown(path)),
             "name a readable file of text in UTF-8",
         )
     };
@@ -292,7 +290,7 @@ fn read(path: &Path, what: &str, most: u64) -> Result<String, SetupError> {
     file.take(most + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > most {
         return Err(SetupError::new(
-            format!("the {what} {} has more than {most} bytes", path.display()),
+            format!("the {what} {} has more than {most} bytes", shown(path)),
             "name another file",
         ));
     }

@@ -8,13 +8,18 @@ use std::fmt::Write;
 use super::layers::{FILE_SUFFIX, Layered};
 use super::settings::{self, CHAPTERS, Setting};
 use super::{Config, environment};
+use crate::printable::printable;
 
 /// Each setting with its value and where that comes from.
 pub(crate) fn table(layered: &Layered) -> String {
     let rows: Vec<(&str, String, &str)> = settings::all()
         .map(|setting| {
             let value = setting.kind.show(&layered.config);
-            let value = if value.is_empty() { "-".to_owned() } else { value };
+            let value = if value.is_empty() {
+                "-".to_owned()
+            } else {
+                printable(&value).into_owned()
+            };
             let source = layered.sources.get(setting.name).map_or("default", String::as_str);
             (setting.name, value, source)
         })

@@ -90,6 +90,26 @@ fn an_account_goes_into_a_realm_that_there_is_or_that_is_asked_for() {
 }
 
 #[test]
+fn names_that_somebody_typed_do_nothing_to_a_terminal() {
+    let setup = Setup::new();
+    setup.succeed(&["user", "add", "--username", "ann"]);
+    let name = "m\u{1b}[31mx";
+    for arguments in [
+        &["user", "list", "--realm", name][..],
+        &["user", "add", "--username", "bob", "--realm", name],
+        &["user", "end-sessions", "--all", "--realm", name],
+        &["user", "add", "--username", "bob", "--password-file", name],
+        &["config", "--config", name],
+        &["config", "--contract", &format!("./{name}.toml")],
+    ] {
+        let output = setup.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("m\\u{1b}[31mx"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+}
+
+#[test]
 fn the_path_of_a_database_that_leads_nowhere_is_told_as_such() {
     let setup = Setup::new();
     std::os::unix::fs::symlink("/nowhere/kept.db", setup.database()).unwrap();

@@ -16,6 +16,7 @@ use doorward_core::{SetupError, password, random};
 use super::super::Failure;
 use crate::Config;
 use crate::config::layers::one_line;
+use crate::printable::shown;
 
 /// Letters and digits of a password that is made here: 32 of them, none easily taken for another one.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -100,7 +101,7 @@ fn read(path: &Path) -> Result<String, SetupError> {
     };
     read.map_err(|error| {
         SetupError::new(
-            format!("the password file {} cannot be read: {error}", path.display()),
+            format!("the password file {} cannot be read: {error}", shown(path)),
             "name a file of text in UTF-8, or `-` for standard input",
         )
     })?;

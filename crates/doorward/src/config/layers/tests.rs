@@ -229,6 +229,34 @@ fn what_names_a_file_is_one_path() {
 }
 
 #[test]
+fn no_value_has_control_characters_and_none_is_printed() {
+    for (file, shown) in [
+        ("issuer = \"a\\r\"", "`issuer` cannot be `a\\r`"),
+        ("listen = \"127.0.0.1:80\\u001b[2J\"", "`127.0.0.1:80\\u{1b}[2J`"),
+        ("listen = \"localhost\\u001b:80\"", "`localhost\\u{1b}:80`"),
+        ("switches = [\"a.b\\n\"]", "in place of `a.b\\n` "),
+        ("origins = [\"*\\n\"]", "in place of `*\\n` "),
+        ("contracts = [\"./a\\u001b.toml\"]", "`./a\\u{1b}.toml`"),
+        ("password_blocklist = \"a\\nb\"", "`a\\nb`"),
+        (
+            "public_url = \"https://a.example/\\u0007\"",
+            "`https://a.example/\\u{7}`",
+        ),
+        ("database = \"sqlite:a\\n.db\"", "`sqlite:a\\n.db`"),
+        ("log_level = \"warn\\u001b\"", "`warn\\u{1b}`"),
+        ("\"a\\u001b[31m\" = 1", "there is no setting `a\\u{1b}[31m`"),
+    ] {
+        let said = layers(file, &[], Flags::default()).err().unwrap().to_string();
+        assert!(said.contains(shown), "{file}: {said}");
+        assert!(!said.replace('\n', "").contains(char::is_control), "{said:?}");
+        assert_eq!(said.lines().count(), 2, "{said:?}");
+    }
+    let said = layers("", &[("DOORWARD_\u{1b}[31m", "x")], Flags::default());
+    let said = said.err().unwrap().to_string();
+    assert!(said.contains("DOORWARD_\\u{1b}[31m sets nothing"), "{said}");
+}
+
+#[test]
 fn a_number_of_another_form_is_refused_with_the_range() {
     let said = layers("hash_threads = 4.0", &[], Flags::default());
     let said = said.err().unwrap().to_string();
