@@ -166,12 +166,15 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     })
 }
 
-/// What tells a server to stop: SIGTERM and Ctrl-C.
+/// What tells a server to stop: SIGTERM, Ctrl-C, and a terminal that goes away (SIGHUP).
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    /// None where it stays ignored.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
@@ -183,14 +186,26 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hang_up: if ignores_hang_up() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup()).map_err(failed)?)
+            },
         })
     }
 
     #[cfg(unix)]
     async fn next(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = hang_up => {}
         }
     }
 
@@ -206,4 +221,15 @@ impl Signals {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Whether whoever started the server has it ignore SIGHUP, as `nohup` does: to listen for it would undo that. Where the
+/// system does not say, nobody listens.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = told.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    // Signals count from 1, which is this one.
+    ignored.is_none_or(|bits| bits & 1 != 0)
 }

@@ -333,7 +333,7 @@ pub(super) const LIMITS: &[Setting] = &[
             least: Duration::ZERO,
             most: Duration::from_hours(1),
         },
-        about: "How long a stop (SIGTERM or Ctrl-C) waits for requests in flight.",
+        about: "How long a stop (SIGTERM, SIGHUP or Ctrl-C) waits for requests in flight.",
     },
     Setting {
         name: "max_connections",

@@ -121,3 +121,19 @@ fn requests_follow_each_other_on_one_connection() {
     assert_eq!(http::read_answer(&mut connection, false).unwrap().status, 401);
     assert_eq!(connection.read_to_end(&mut Vec::new()).unwrap(), 0);
 }
+
+/// A terminal that is closed says so; a server that was started with `nohup` is not to hear of it.
+#[test]
+fn a_terminal_that_goes_away_is_a_stop_unless_it_was_to_be_ignored() {
+    let server = Setup::new().start();
+    server.signal("HUP");
+    let (success, _) = server.wait();
+    assert!(success);
+    let server = Setup::new().after("trap '' HUP").start();
+    server.signal("HUP");
+    assert_eq!(Request::get("/healthz").send(server.address).status, 200);
+    server.ask_to_stop();
+    wait_until("it stops", || server.log().contains("stopping; requests in flight"));
+    let (success, _) = server.wait();
+    assert!(success);
+}
