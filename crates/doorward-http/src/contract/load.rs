@@ -229,9 +229,10 @@ fn shapes(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String,
 /// The JSON of a template, not compiled yet.
 fn json(source: &Source<'_>, at: &Spanned<DeValue<'_>>, text: &str) -> Result<Value> {
     let json = strict_json::read(text.as_bytes()).map_err(|error| {
-        let hint = match error.is_data() {
-            true => "name each member once, and nest them less deep than 32",
-            false => "holes stand in strings, as in '{\"id\": \"{account.number}\"}'",
+        let hint = if error.is_data() {
+            "name each member once, and nest them less deep than 32"
+        } else {
+            "holes stand in strings, as in '{\"id\": \"{account.number}\"}'"
         };
         source.fault(at.span(), format!("this is not JSON: {error}"), hint)
     })?;

@@ -141,9 +141,10 @@ impl Table {
                 mounted.contract.name
             );
             // Its document is wherever it is mounted.
-            let hint = match path == own::document(&mounted.prefix) {
-                true => "choose another path: `/openapi.json` is the document of what is served under each prefix",
-                false => "mount the contract under a prefix, as in `--contract NAME@/prefix`",
+            let hint = if path == own::document(&mounted.prefix) {
+                "choose another path: `/openapi.json` is the document of what is served under each prefix"
+            } else {
+                "mount the contract under a prefix, as in `--contract NAME@/prefix`"
             };
             return Err(SetupError::new(what, hint));
         }
