@@ -169,12 +169,6 @@ pub(crate) struct Layered {
 /// When a file cannot be read, a name is unknown, or a value is not one the setting can have.
 pub(crate) fn load(flags: Flags) -> Result<Layered, SetupError> {
     let environment = environment::read()?;
-    if flags.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
-        return Err(SetupError::new(
-            "`--config` is empty",
-            "name a file after it, or leave it out",
-        ));
-    }
     let from_file = match flags.file.as_ref().or(environment.file.as_ref()) {
         Some(path) => file::entries(&shown(path), &read(path, "configuration file", MAX_FILE)?)?,
         None if is_there(Path::new(DEFAULT_FILE)) => {

@@ -100,6 +100,9 @@ fn names_that_somebody_typed_do_nothing_to_a_terminal() {
         &["user", "end-sessions", "--all", "--realm", name],
         &["user", "add", "--username", "bob", "--password-file", name],
         &["config", "--config", name],
+        &["contract", "show", name],
+        &["contract", "check", name],
+        &["move", "--from-file", name, "--to", "sqlite:x.db"],
         &["config", "--contract", &format!("./{name}.toml")],
     ] {
         let output = setup.run(arguments);

@@ -190,7 +190,7 @@ fn what_a_server_refuses_before_its_database_is_refused_by_config_as_well() {
         (&[("password_short", "20")], "`password_short` (20)"),
         (&[("password_blocklist", "nowhere.txt")], "nowhere.txt"),
         (&[("status_list", "true")], "`public_url`"),
-        (&[("hash_lanes", "16")], "lanes"),
+        (&[("hash_lanes", "16")], "argon2id memory"),
     ] {
         let set = |setup: Setup, (name, value): &(&str, &str)| setup.setting(name, value);
         let setup = settings.iter().fold(Setup::new(), set);
