@@ -120,13 +120,13 @@ pub(crate) fn open_files(config: &Config, secret_files: &[PathBuf]) {
     }
 }
 
-/// Whether others than its owner have any right to a file. One that is not there yet, or cannot be looked at, is
-/// told of by whoever opens it.
+/// Whether others than its owner have any right to a file. One that is not there yet, is none, or cannot be looked at
+/// is told of by whoever opens it.
 #[cfg(unix)]
 fn is_open(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
-        .is_ok_and(|file| file.permissions().mode() & OTHERS != 0)
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & OTHERS != 0)
 }
 
 /// The same where files have no such mode.
@@ -173,6 +173,19 @@ mod tests {
             ..hashes(9)
         };
         assert!(losses(bcrypt).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_no_open_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = crate::tests::Folder::new("open");
+        std::fs::set_permissions(&*folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(!is_open(&folder));
+        let file = folder.join("secret");
+        std::fs::write(&file, "x").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(is_open(&file));
     }
 
     #[test]
