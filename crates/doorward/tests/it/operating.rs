@@ -238,3 +238,18 @@ fn a_restored_database_takes_log_outs_back_until_everybody_is_logged_out() {
     }
     assert_eq!(check(&server, &open(&server)), 200);
 }
+
+/// A name is that of others' programs as well.
+#[test]
+fn no_document_ends_processes_by_their_name() {
+    let docs = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
+    let mut found = Vec::new();
+    for path in docs.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("pkill") || line.contains("killall"));
+        found.extend(lines.map(|line| format!("{}: {line}", path.display())));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
