@@ -142,6 +142,19 @@ fn a_backup_in_the_wrong_folder_fails_and_leaves_the_one_before() {
 }
 
 #[test]
+fn a_restore_without_a_backup_leaves_the_database() {
+    let folder = Folder::new();
+    fs::write(folder.join("doorward.db"), "everybody").unwrap();
+    let [_, restore] = commands("A backup of SQLite").try_into().unwrap();
+    let ran = Command::new("sh")
+        .args(["-c", &restore])
+        .current_dir(folder.path())
+        .output();
+    assert!(!ran.unwrap().status.success());
+    assert_eq!(fs::read(folder.join("doorward.db")).unwrap(), b"everybody");
+}
+
+#[test]
 fn a_backup_of_postgresql_is_made_while_people_register_and_restored() {
     let (database, empty) = (Database::new(), Database::new());
     let server = many_register(database.setup()).start();
