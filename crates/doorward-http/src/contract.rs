@@ -13,6 +13,7 @@ use doorward_core::auth::RefreshGrant;
 pub mod builtin;
 mod example;
 pub mod hole;
+pub mod keys;
 mod load;
 pub mod manual;
 pub mod render;

@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use doorward_core::error::did_you_mean;
 use doorward_core::realm::{DEFAULT_REALM, check_name};
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::hole::{Group, Scope};
+use super::keys;
 use super::section::{Result, Section, Source, Text};
 use super::template::{Compiler, TemplateFault, member_name};
 use super::wide::{WIDE, Wide};
@@ -27,6 +27,7 @@ mod answer;
 mod field;
 mod route;
 mod token;
+mod unused;
 
 /// The most bytes of a body unless the contract says otherwise.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -77,7 +78,7 @@ pub fn parse(name: &str, text: &str) -> std::result::Result<Contract, Diagnostic
             "see https://toml.io for the syntax",
         )
     })?;
-    let root = Section::new(&source, "the contract", 0..0, document.get_ref());
+    let root = Section::new(&source, "the contract", 0..0, document.get_ref()).with(&keys::FILE);
     let contract = contract(&source, &root)?;
     root.finish()?;
     Ok(contract)
@@ -91,10 +92,10 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
             "begin with `[contract]` and `name = \"…\"`",
         ));
     };
-    let head = Section::of(source, "[contract]", head)?;
+    let head = Section::of(source, "[contract]", head)?.with(&keys::CONTRACT);
     let name = name(&head)?;
-    let faults = root.section("faults")?;
-    let token = root.section("token")?;
+    let faults = root.section("faults")?.with(&keys::FAULTS);
+    let token = root.section("token")?.with(&keys::TOKEN);
     let mut loader = Loader {
         source,
         shapes: shapes(source, &root.section("shape")?)?,
@@ -121,7 +122,7 @@ fn contract<'s>(source: &'s Source<'s>, root: &Section<'s>) -> Result<Contract> 
     let routes = route::all(&loader, root)?;
     let answers = loader.wide_answers(&root.section("answer")?)?;
     loader.complain_about_unused(root)?;
-    let cors = root.section("cors")?;
+    let cors = root.section("cors")?.with(&keys::CORS);
     let contract = Contract {
         about: head.text("about")?.map(|about| about.text).unwrap_or_default(),
         root: head.flag("root")?,
@@ -255,7 +256,7 @@ fn member_names(json: &Value) -> std::result::Result<(), TemplateFault> {
 fn switches(source: &Source<'_>, section: &Section<'_>) -> Result<BTreeMap<String, String>> {
     let mut switches = BTreeMap::new();
     for (key, value) in section.entries() {
-        let switch = Section::of(source, format!("[switch.{}]", key.text), value)?;
+        let switch = Section::of(source, format!("[switch.{}]", key.text), value)?.with(&keys::SWITCH);
         switches.insert(key.text, switch.required_text("about")?.text);
         switch.finish()?;
     }
@@ -334,59 +335,6 @@ impl<'s> Loader<'s> {
             }
         }
         Ok(answers)
-    }
-
-    /// What is declared and used by nobody is a mistake.
-    fn complain_about_unused(&self, root: &Section<'s>) -> Result<()> {
-        for (name, (key, _)) in &self.answers {
-            if !self.used_answers.borrow().contains(name) {
-                let what = format!("no route uses the answer `{name}`");
-                let wide: Vec<&str> = WIDE.iter().map(|row| row.1).collect();
-                let hint = did_you_mean(name, wide);
-                return Err(self
-                    .source
-                    .fault(key.span.clone(), what, format!("{hint} (or remove it)")));
-            }
-        }
-        for (name, (key, _)) in &self.fields {
-            if !self.used_fields.borrow().contains(name) {
-                let what = format!("no route reads the field `{name}`");
-                return Err(self.source.fault(
-                    key.span.clone(),
-                    what,
-                    "name it in the `fields` of a route, or remove it",
-                ));
-            }
-        }
-        for (section, used, whose, hint) in [
-            (
-                "shape",
-                &self.used_shapes,
-                "no answer shows the shape",
-                "remove it, or write `\"{NAME}\"` where it is to stand; `fault` stands for each of `{faults}` without \
-                 `by_field`, and `session` for each of `{sessions}`",
-            ),
-            (
-                "cookie",
-                &self.used_cookies,
-                "nobody sets, clears or reads the cookie",
-                "name it in `set_cookies` or `clear_cookies` of an answer, or as `cookie:NAME` in `[token] from`, or \
-                 remove it",
-            ),
-            (
-                "switch",
-                &self.used_switches,
-                "no route uses the switch",
-                "write the answers that it replaces under `[route.with.NAME]`, or remove it",
-            ),
-        ] {
-            let keys = root.section(section)?.entries().into_iter().map(|(key, _)| key);
-            if let Some(key) = { keys }.find(|key| !used.borrow().contains(&key.text)) {
-                let hint = hint.replace("NAME", &key.text);
-                return Err(self.source.fault(key.span, format!("{whose} `{}`", key.text), hint));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use doorward_core::action::{Action, Carries, Input, Need};
 
 use super::hole::{ATTRIBUTE, Group, HOLES};
+use super::keys::SECTIONS;
 use super::load::DEFAULT_WORDS;
 use super::wide::WIDE;
 
@@ -17,12 +18,30 @@ contract; this page lists every word that one can use.
 /// The reference, in Markdown.
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
+    keys(&mut page);
     actions(&mut page);
     inputs(&mut page);
     holes(&mut page);
     wide(&mut page);
     words(&mut page);
     page
+}
+
+fn keys(page: &mut String) {
+    page.push_str("\n## Sections and keys\n");
+    for section in SECTIONS {
+        let _ = write!(
+            page,
+            "\n### {}\n\n| key | unless said | |\n| --- | --- | --- |\n",
+            section.section
+        );
+        for (key, unless_said, says) in section.keys {
+            let _ = writeln!(page, "| `{key}` | {unless_said} | {says} |");
+        }
+        if let Some(more) = &section.more {
+            let _ = write!(page, "\n{}\n", more.says);
+        }
+    }
 }
 
 // Writing into a String cannot fail, so the results are let go.
@@ -148,6 +167,25 @@ mod tests {
             manual.contains(&format!("```toml\n{example}```")),
             "copy the file into docs/contracts.md"
         );
+    }
+
+    #[test]
+    fn every_key_of_a_file_is_on_the_page() {
+        let page = reference();
+        for key in [
+            "empty_is_absent",
+            "json",
+            "label",
+            "trust_session",
+            "scripts_can_read",
+            "clear_only_if_sent",
+            "max_age",
+            "by_field",
+            "coerce",
+            "else",
+        ] {
+            assert!(page.contains(&format!("\n| `{key}` |")), "{key}");
+        }
     }
 
     #[test]

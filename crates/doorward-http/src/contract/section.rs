@@ -9,6 +9,7 @@ use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::Keys;
 use super::template::TemplateFault;
 use crate::diagnostic::Diagnostic;
 
@@ -52,6 +53,8 @@ pub(super) struct Section<'s> {
     /// How the table is called in messages: `[contract]`, `this route`.
     what: String,
     table: Option<&'s DeTable<'s>>,
+    /// What it can have, where that is not for the file to choose.
+    keys: Option<&'static Keys>,
     asked: RefCell<BTreeSet<String>>,
 }
 
@@ -67,7 +70,16 @@ impl<'s> Section<'s> {
             span,
             what: what.into(),
             table: Some(table),
+            keys: None,
             asked: RefCell::default(),
+        }
+    }
+
+    /// The same, of a kind whose keys are listed.
+    pub(super) fn with(self, keys: &'static Keys) -> Self {
+        Self {
+            keys: Some(keys),
+            ..self
         }
     }
 
@@ -98,6 +110,7 @@ impl<'s> Section<'s> {
                 span: self.span.clone(),
                 what: format!("[{key}]"),
                 table: None,
+                keys: None,
                 asked: RefCell::default(),
             }),
         }
@@ -200,11 +213,18 @@ impl<'s> Section<'s> {
             .fault(value.span(), what, format!("write {expected} after `{key} =`"))
     }
 
-    /// Complains about the first key that nobody asked for.
+    /// Complains about the first key that nobody asked for, or that is not listed.
     pub(super) fn finish(&self) -> Result<()> {
         let asked = self.asked.borrow();
+        let listed = self.keys.iter().flat_map(|keys| keys.keys);
+        debug_assert!(
+            { listed }.all(|(key, ..)| asked.contains(*key)),
+            "a key of {} is listed, and nobody reads it",
+            self.what
+        );
+        let is_known = |key: &str| asked.contains(key) && self.keys.is_none_or(|keys| keys.has(key));
         for (key, _) in self.table.into_iter().flat_map(|table| table.iter()) {
-            if !asked.contains(key.get_ref().as_ref()) {
+            if !is_known(key.get_ref()) {
                 let hint = did_you_mean(key.get_ref(), asked.iter().map(String::as_str));
                 let what = format!("{} takes no `{}`", self.what, key.get_ref());
                 return Err(self.source.fault(key.span(), what, hint));

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::hole::{Group, Hole, Scope};
+use super::super::keys;
 use super::super::section::{Result, Section};
 use super::super::template::Template;
 use super::super::{Answer, Body, Cookie};
@@ -89,7 +90,7 @@ impl<'s> Loader<'s> {
 
     /// An answer written in place.
     pub(super) fn answer_of(&self, value: &'s Spanned<DeValue<'s>>, what: &str, scope: &Scope) -> Result<Arc<Answer>> {
-        let section = Section::of(self.source, what, value)?;
+        let section = Section::of(self.source, what, value)?.with(&keys::ANSWER);
         let mut answer = Answer {
             status: self.status(&section)?,
             headers: self.headers(&section, scope)?,

@@ -10,6 +10,7 @@ use doorward_core::error::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::super::keys;
 use super::super::section::{Result, Section, Source, Text};
 use super::super::words::without_holes;
 use super::super::{Condition, Field, Location, Rule};
@@ -21,7 +22,7 @@ const MAX_LENGTH: usize = 4096;
 pub(super) fn all<'s>(source: &'s Source<'s>, section: &Section<'s>) -> Result<BTreeMap<String, (Text, Arc<Field>)>> {
     let mut fields = BTreeMap::new();
     for (key, value) in section.entries() {
-        let section = Section::of(source, format!("[field.{}]", key.text), value)?;
+        let section = Section::of(source, format!("[field.{}]", key.text), value)?.with(&keys::FIELD);
         let field = Arc::new(field(source, &key, &section)?);
         section.finish()?;
         fields.insert(key.text.clone(), (key, field));
@@ -166,7 +167,7 @@ impl Lengths {
 }
 
 fn rule<'s>(source: &'s Source<'s>, item: &'s Spanned<DeValue<'s>>, lengths: &mut Lengths) -> Result<Rule> {
-    let section = Section::of(source, "a rule", item)?;
+    let section = Section::of(source, "a rule", item)?.with(&keys::RULE);
     let mut conditions = Vec::new();
     for (key, condition) in [
         ("present", Condition::Present),

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::hole::{Group, Scope};
+use super::super::keys;
 use super::super::section::{Result, Section, Text};
 use super::super::template::ADD_REFRESH;
 use super::super::wide::{WIDE, Wide};
@@ -43,7 +44,7 @@ pub(super) fn all<'s>(loader: &Loader<'s>, root: &Section<'s>) -> Result<Vec<Rou
     }
     let mut routes: Vec<Route> = Vec::new();
     for item in items {
-        let section = Section::of(loader.source, "this route", item)?;
+        let section = Section::of(loader.source, "this route", item)?.with(&keys::ROUTE);
         let (route, on) = route(loader, &section)?;
         section.finish()?;
         // Two routes may share a place only when conditions tell them apart.

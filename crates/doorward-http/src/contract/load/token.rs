@@ -9,6 +9,7 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::super::hole::{Group, Scope};
+use super::super::keys;
 use super::super::section::{Result, Section, Source, Text};
 use super::super::template::member_name;
 use super::super::{Cookie, SameSite, TokenRules, TokenSource, has_prefix};
@@ -24,7 +25,7 @@ pub(super) fn rules<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<To
     let lifetime = life(section, "lifetime", "24h")?;
     let refresh = match section.value("refresh") {
         Some(value) => {
-            let of_refresh = Section::of(loader.source, "[token.refresh]", value)?;
+            let of_refresh = Section::of(loader.source, "[token.refresh]", value)?.with(&keys::REFRESH);
             let grant = refresh(&of_refresh)?;
             outlives_no_refresh(section, lifetime, &of_refresh, grant)?;
             Some(grant)
@@ -156,7 +157,7 @@ pub(super) fn cookies<'s>(loader: &Loader<'s>, section: &Section<'s>) -> Result<
                 .source
                 .fault(key.span, format!("`{}` is no name for a cookie", key.text), hint));
         }
-        let section = Section::of(loader.source, format!("[cookie.{}]", key.text), value)?;
+        let section = Section::of(loader.source, format!("[cookie.{}]", key.text), value)?.with(&keys::COOKIE);
         cookies.push(cookie(loader, key, &section)?);
         section.finish()?;
     }
