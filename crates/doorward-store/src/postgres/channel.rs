@@ -7,6 +7,7 @@
 //! lock at its commit that all databases of the server share, and they would wait for each other. So the word comes
 //! after the commit, on a connection of its own, and one word stands for all that was committed meanwhile.
 
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
-use super::fault::{is_unknown, words};
+use super::fault::{Fault, is_unknown, words};
 use super::link::ANSWER_TIMEOUT;
 use super::meeting;
 use super::server::{self, NoLink, Server};
@@ -75,6 +77,8 @@ impl Channel {
                 server: Arc::clone(&self.server),
                 ears: Arc::clone(&self.ears),
                 name: Arc::clone(&self.name),
+                failures: 0,
+                warned: false,
             };
             tokio::spawn(keeper.keep()).abort_handle()
         });
@@ -105,21 +109,25 @@ struct Keeper {
     server: Arc<Server>,
     ears: Arc<Ears>,
     name: Arc<str>,
+    /// How often in a row there was no connection, or none that a word could be said on.
+    failures: u32,
+    /// It was logged that words cannot be said, and none has been said since.
+    warned: bool,
 }
 
 impl Keeper {
-    async fn keep(self) {
-        let mut failures = 0;
+    async fn keep(mut self) {
         loop {
             match self.listen().await {
                 Ok((client, connection)) => {
-                    failures = 0;
                     // Whatever was said until now was not heard.
                     self.ears.told.notify_one();
                     tracing::debug!("listening to {}", self.server.shown);
                     tokio::select! {
+                        // It learns of the end of the connection as soon, and keeps the word that was not said.
+                        biased;
+                        fault = self.speak(&client) => tracing::debug!("a word was not said: {fault:?}"),
                         _ = connection => {}
-                        () = self.speak(&client) => {}
                     }
                 }
                 Err(Deaf::Forever(why)) => {
@@ -130,11 +138,11 @@ impl Keeper {
                     return;
                 }
                 Err(Deaf::Now(why)) => {
-                    failures += 1;
+                    self.failures += 1;
                     tracing::debug!("cannot listen to {}: {why}", self.server.shown);
                 }
             }
-            sleep(server::pause(failures)).await;
+            sleep(server::pause(self.failures)).await;
         }
     }
 
@@ -155,19 +163,63 @@ impl Keeper {
         }
     }
 
-    /// Says what there is to say, until that fails.
-    async fn speak(&self, client: &Client) {
+    /// Says what there is to say, until the connection fails. A server that refuses a word would refuse it on another
+    /// connection as well; so this one listens on meanwhile, and where words are never allowed it does nothing else.
+    async fn speak(&mut self, client: &Client) -> Fault {
         let word = word(&self.name);
         loop {
-            self.ears.changed.notified().await;
-            let said = timeout(ANSWER_TIMEOUT, client.batch_execute(&word)).await;
-            if !matches!(said, Ok(Ok(()))) {
-                // To be said on the next connection.
-                self.ears.changed.notify_one();
-                return;
+            tokio::select! {
+                biased;
+                () = self.ears.changed.notified() => {}
+                () = ready(()) => {
+                    // Nothing is to be said, so nothing fails.
+                    self.failures = 0;
+                    self.ears.changed.notified().await;
+                }
             }
-            sleep(PAUSE).await;
+            let fault = match timeout(ANSWER_TIMEOUT, client.batch_execute(&word)).await {
+                Ok(Ok(())) => {
+                    (self.failures, self.warned) = (0, false);
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                Ok(Err(error)) => Fault::Postgres(error),
+                Err(_) => Fault::Silence,
+            };
+            // To be said later, or on the next connection.
+            self.ears.changed.notify_one();
+            self.failures += 1;
+            match &fault {
+                Fault::Postgres(error) if !fault.ends_connection() => {
+                    self.complain(error);
+                    if is_unknown(error) {
+                        pending::<()>().await;
+                    }
+                }
+                _ => return fault,
+            }
+            sleep(server::pause(self.failures)).await;
         }
+    }
+
+    /// Tells the first refusal since a word was said.
+    fn complain(&mut self, error: &Error) {
+        if self.warned {
+            return;
+        }
+        self.warned = true;
+        let hint = if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+            "let the user of the URL do so, `GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO USER`, and start again"
+        } else if is_unknown(error) {
+            "turn `database_notify` off"
+        } else {
+            "see whether some session listens in a transaction that does not end; it is tried again and again"
+        };
+        tracing::warn!(
+            "{} lets nobody notify ({}): what other nodes do is learnt by asking alone; hint: {hint}",
+            self.server.shown,
+            words(error)
+        );
     }
 }
 

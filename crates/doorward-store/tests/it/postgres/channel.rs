@@ -7,9 +7,11 @@ use std::sync::Arc;
 use doorward_core::account::ProfileChange;
 use doorward_core::key::{KeyId, StoredKey};
 use doorward_core::store::{Confirmation, PasswordChange, Store};
-use doorward_store::{PostgresOptions, open_postgres};
+use doorward_store::{PostgresOptions, PostgresUrl, open_postgres};
+use tokio::task::yield_now;
 
-use super::engine::{Database, fresh};
+use super::engine::{Database, fresh, server};
+use crate::heard::Log;
 use crate::people::{NOW, done, first_hash, hash, open, register, session, sign_in};
 
 /// A store that does not take part.
@@ -141,4 +143,95 @@ async fn a_connection_that_is_cut_comes_back_and_tells_that_it_was_away() {
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].session, ended.session);
     }
+}
+
+/// The connections that listen, and those that have said a word since.
+fn ears(database: &Database, query: &str) -> String {
+    database.sql(&format!(
+        "SELECT string_agg(pid::text, ' ' ORDER BY pid) {EARS} AND query ~ '{query}'"
+    ))
+}
+
+/// Waits until whoever listens has tried to say a word, or has gone.
+async fn until_one_speaks(database: &Database, listening: &str) {
+    while ears(database, "LISTEN") == listening {
+        yield_now().await;
+    }
+}
+
+/// Whoever may not tell goes on to listen, on the connection that he has.
+#[tokio::test]
+async fn a_user_who_may_not_notify_listens_and_logs_it_once() {
+    let (database, log) = (Database::new(), Log::listen());
+    let name = &database.0;
+    database.sql(&format!(
+        "CREATE USER user_of_{name} PASSWORD 'hunter2'; ALTER DATABASE {name} OWNER TO user_of_{name}; \
+         REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC"
+    ));
+    let port = server().port;
+    let url = format!("postgres://user_of_{name}:hunter2@127.0.0.1:{port}/{name}");
+    let url: PostgresUrl = url.parse().unwrap();
+    let one = open_postgres(&url, PostgresOptions::default()).await.unwrap();
+    let realm = one.ensure_realm("main").await.unwrap();
+    let ann = register(&*one, &realm, "ann@example.com").await.id;
+    one.told().await;
+    let listening = ears(&database, "LISTEN");
+    let sid = sign_in(&*one, ann).await;
+    assert!(one.end_session(sid, ann, NOW).await.unwrap().is_some());
+    until_one_speaks(&database, &listening).await;
+    assert_eq!(ears(&database, ""), listening, "it listens on");
+    log.until("lets nobody notify (permission denied for function pg_notify")
+        .await;
+    for _ in 0..20 {
+        let sid = sign_in(&*one, ann).await;
+        assert!(one.end_session(sid, ann, NOW).await.unwrap().is_some());
+    }
+    // What is told later is heard, so whatever else there was to say would have been said.
+    database.sql("SELECT pg_notify('doorward', 'somebody')");
+    one.told().await;
+    assert_eq!(ears(&database, ""), listening, "it listens on");
+    log.until("lets nobody notify (permission denied for function pg_notify")
+        .await;
+    let other = open_postgres(&url, PostgresOptions::default()).await.unwrap();
+    assert_eq!(other.ended_sessions(0, 100).await.unwrap().len(), 21);
+    assert_eq!(
+        log.count("hint: let the user of the URL do so, `GRANT EXECUTE ON FUNCTION"),
+        1
+    );
+    drop((one, other));
+    database.sql(&format!(
+        "ALTER DATABASE {name} OWNER TO doorward; REASSIGN OWNED BY user_of_{name} TO doorward; \
+         DROP USER user_of_{name}"
+    ));
+}
+
+/// The queue of what is told is that of all databases of a server, and anybody can fill it.
+#[tokio::test]
+async fn a_word_that_is_refused_for_now_is_said_later_on_the_same_connection() {
+    let (database, log) = (Database::new(), Log::listen());
+    // Found before that of PostgreSQL. The number of a sequence is not taken back with what fails.
+    database.sql(
+        "CREATE SCHEMA first; CREATE SEQUENCE first.attempts; \
+         CREATE FUNCTION first.pg_notify(channel text, word text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+         IF nextval('first.attempts') < 4 THEN RAISE EXCEPTION 'too many notifications in the NOTIFY queue' \
+         USING ERRCODE = '54000'; END IF; PERFORM pg_catalog.pg_notify(channel, word); END $$",
+    );
+    let options = "options=-csearch_path%3Dpublic%2Cfirst%2Cpg_catalog";
+    let url: PostgresUrl = format!("{}&{options}", database.url()).parse().unwrap();
+    let one = open_postgres(&url, PostgresOptions::default()).await.unwrap();
+    let other = database.open().await;
+    let realm = one.ensure_realm("main").await.unwrap();
+    let ann = register(&*one, &realm, "ann@example.com").await.id;
+    one.told().await;
+    other.told().await;
+    let listening = ears(&database, "LISTEN");
+    let sid = sign_in(&*one, ann).await;
+    assert!(one.end_session(sid, ann, NOW).await.unwrap().is_some());
+    other.told().await;
+    assert_eq!(ears(&database, ""), listening);
+    assert_eq!(database.sql("SELECT last_value FROM first.attempts"), "4");
+    assert_eq!(
+        log.count("lets nobody notify (too many notifications in the NOTIFY queue"),
+        1
+    );
 }
