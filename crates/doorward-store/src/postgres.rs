@@ -20,6 +20,7 @@ mod link;
 mod lookups;
 mod meeting;
 mod migrations;
+mod pooler;
 mod probe;
 mod readers;
 mod realm;
@@ -99,6 +100,7 @@ impl Postgres {
     pub(crate) async fn open(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, SetupError> {
         let server = Arc::new(Server::new(url)?);
         let shown = &server.shown;
+        pooler::refuse(&server).await.map_err(|why| why.explain(shown))?;
         // Nobody moves the database from here on: what is moved is not to change, least of all its schema.
         let (client, task) = server.connect_to_stay().await.map_err(|why| why.explain(shown))?;
         migrations::apply(&client, shown, options.schema).await?;

@@ -8,6 +8,8 @@ use std::error::Error as _;
 use doorward_core::Error;
 use tokio_postgres::error::SqlState;
 
+use super::pooler::is_forgotten;
+
 /// Why there is no result.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -58,8 +60,8 @@ impl Fault {
         )
     }
 
-    /// Whether the connection is of no more use: it is dead, its server is going away or has become a standby,
-    /// or an answer may still come for a question that nobody asks any more.
+    /// Whether the connection is of no more use: it is dead, its server is going away or has become a standby, an answer
+    /// may still come for a question that nobody asks any more, or the server has forgotten what was prepared on it.
     pub(super) fn ends_connection(&self) -> bool {
         match self {
             Self::Silence => true,
@@ -67,6 +69,7 @@ impl Fault {
             Self::Postgres(error) => match error.code() {
                 Some(code) => {
                     *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                        || is_forgotten(error)
                         || code.code().starts_with("08")
                         || code.code().starts_with("57P")
                 }

@@ -26,7 +26,7 @@ use super::url::PostgresUrl;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long all hosts together may take, with passwords and TLS.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this long without a word a peer is asked whether it is still there, and a few seconds later it counts
 /// as gone. The system's own patience is two hours.
@@ -64,6 +64,8 @@ pub(super) enum NoLink {
     Refused(tokio_postgres::Error),
     /// Somebody moves what is in the database.
     Moving,
+    /// What there is lasts for a transaction only.
+    Pooled,
 }
 
 impl Server {
@@ -127,23 +129,32 @@ impl Server {
         &self,
         hear: impl Fn(&str) + Send + 'static,
     ) -> Result<(Client, JoinHandle<()>), NoLink> {
-        let connecting = async {
-            let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
-            // What it ends with, the statements that wait for it are told.
-            let task = tokio::spawn(async move {
-                while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                    if let AsyncMessage::Notification(notification) = message {
-                        hear(notification.payload());
-                    }
-                }
-            });
-            client.batch_execute(SESSION).await?;
-            Ok((client, task))
-        };
-        match timeout(OPEN_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(NoLink::Refused),
+        let (client, task) = self.connect_bare(hear).await?;
+        match timeout(OPEN_TIMEOUT, client.batch_execute(SESSION)).await {
+            Ok(set) => set.map(|()| (client, task)).map_err(NoLink::Refused),
             Err(_) => Err(NoLink::Silence),
         }
+    }
+
+    /// The same, and nothing is set.
+    pub(super) async fn connect_bare(
+        &self,
+        hear: impl Fn(&str) + Send + 'static,
+    ) -> Result<(Client, JoinHandle<()>), NoLink> {
+        let connected = timeout(OPEN_TIMEOUT, self.config.connect(self.tls.clone())).await;
+        let (client, mut connection) = match connected {
+            Ok(connected) => connected.map_err(NoLink::Refused)?,
+            Err(_) => return Err(NoLink::Silence),
+        };
+        // What it ends with, the statements that wait for it are told.
+        let task = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(notification) = message {
+                    hear(notification.payload());
+                }
+            }
+        });
+        Ok((client, task))
     }
 }
 
@@ -165,6 +176,7 @@ impl NoLink {
             Self::Silence => format!("no answer within {} s", OPEN_TIMEOUT.as_secs()),
             Self::Refused(error) => words(error),
             Self::Moving => "`doorward move` is at work on it".to_owned(),
+            Self::Pooled => "a pooler lends its connections for a transaction at a time".to_owned(),
         }
     }
 
@@ -178,6 +190,14 @@ impl NoLink {
         let code = match self {
             Self::Refused(error) => error.code(),
             Self::Silence => None,
+            Self::Pooled => {
+                return SetupError::new(
+                    format!(
+                        "the database {shown} is behind a pooler that lends its connections for a transaction at a time"
+                    ),
+                    "session pooling only, such as `pool_mode = session` of pgbouncer, or name the server itself in the URL",
+                );
+            }
             Self::Moving => {
                 return SetupError::new(
                     format!("the database {shown} is being moved by `doorward move`"),
@@ -222,7 +242,9 @@ fn no_answer_hint(why: &NoLink, said: &str) -> &'static str {
         NoLink::Refused(_) if said.to_lowercase().contains("certificate") => {
             "name the certificate of the authority with `sslrootcert=FILE`, and the host as the certificate does"
         }
-        NoLink::Refused(_) | NoLink::Moving => "check that a PostgreSQL server answers there, and its log",
+        NoLink::Refused(_) | NoLink::Moving | NoLink::Pooled => {
+            "check that a PostgreSQL server answers there, and its log"
+        }
     }
 }
 

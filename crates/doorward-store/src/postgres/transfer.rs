@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::fault::words;
 use super::hidden::{given, hide};
-use super::migrations;
 use super::server::Server;
 use super::url::PostgresUrl;
+use super::{migrations, pooler};
 use crate::Schema;
 use crate::transfer::table::{Kind, Row, TABLES, Table, Value};
 use crate::transfer::{PAGE, Stage};
@@ -46,6 +46,9 @@ impl TransferEnd {
     /// As [`open_postgres`](crate::open_postgres), and when a server or a command uses it.
     pub(crate) async fn take(url: &PostgresUrl) -> Result<Self, SetupError> {
         let server = Server::new(url)?;
+        pooler::refuse(&server)
+            .await
+            .map_err(|why| why.explain(&server.shown))?;
         let (client, alone) = server.connect_alone().await.map_err(|why| why.explain(&server.shown))?;
         if !alone {
             return Err(SetupError::new(

@@ -13,6 +13,7 @@ mod opening;
 mod outage;
 mod parameters;
 mod plans;
+mod pooler;
 mod portable;
 mod relay;
 mod schemas;

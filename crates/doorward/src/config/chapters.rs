@@ -27,7 +27,8 @@ pub(super) const SERVING: &[Setting] = &[
         about: "The database. It holds password hashes and signing keys. A file of SQLite is made if there is none, its \
                 folder is not. A database of PostgreSQL has to be there, encoded in UTF-8; it takes several hosts, \
                 `HOST1,HOST2`, and uses the one that can be written. Each schema of it, \
-                `?options=-csearch_path%3DNAME`, is as good as a database of its own. `sslmode=prefer` (the default) \
+                `?options=-csearch_path%3DNAME`, is as good as a database of its own. A pooler in between has to lend \
+                connections for as long as they last (`pool_mode = session` of pgbouncer). `sslmode=prefer` (the default) \
                 encrypts if the server can; `verify-full` makes sure who it is, by the system's certificates or \
                 `sslrootcert=FILE`. A URL with a password belongs into the environment or into a file: others on the \
                 machine can read flags.",

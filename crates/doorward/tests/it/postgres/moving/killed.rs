@@ -25,16 +25,21 @@ const CUTS: [u64; 3] = [2_000, 300_000, 300_000];
 /// How long a step may take. Never reached when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A way to the database on which only so many bytes arrive. Answers its port, and says when they have.
+/// A way to the database on which only so many bytes arrive once the move has its connection: by the two before it finds
+/// out whether there is a pooler. Answers its port, and says when they have.
 fn way(bytes: u64) -> (u16, Receiver<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tell, told) = sync_channel(1);
     std::thread::spawn(move || {
-        let (mut near, _) = listener.accept()?;
-        let mut far = TcpStream::connect((Ipv4Addr::LOCALHOST, SERVER.port))?;
-        let (mut back, mut front) = (far.try_clone()?, near.try_clone()?);
-        std::thread::spawn(move || io::copy(&mut back, &mut front));
+        for _ in 0..2 {
+            let (mut near, mut far) = passed(&listener)?;
+            std::thread::spawn(move || {
+                io::copy(&mut near, &mut far)?;
+                far.shutdown(Shutdown::Both)
+            });
+        }
+        let (mut near, mut far) = passed(&listener)?;
         let arrived = io::copy(&mut (&mut near).take(bytes), &mut far)?;
         if arrived == bytes {
             tell.send(()).map_err(io::Error::other)?;
@@ -44,6 +49,15 @@ fn way(bytes: u64) -> (u16, Receiver<()>) {
         far.shutdown(Shutdown::Both)
     });
     (port, told)
+}
+
+/// The next connection, and the one to the database whose answers it is given.
+fn passed(listener: &TcpListener) -> io::Result<(TcpStream, TcpStream)> {
+    let (near, _) = listener.accept()?;
+    let far = TcpStream::connect((Ipv4Addr::LOCALHOST, SERVER.port))?;
+    let (mut back, mut front) = (far.try_clone()?, near.try_clone()?);
+    std::thread::spawn(move || io::copy(&mut back, &mut front));
+    Ok((near, far))
 }
 
 /// A move that somebody watches on a terminal.
