@@ -8,8 +8,6 @@ use std::error::Error as _;
 use doorward_core::Error;
 use tokio_postgres::error::SqlState;
 
-use super::pooler::is_forgotten;
-
 /// Why there is no result.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -130,6 +128,15 @@ impl From<Fault> for Error {
             Self::internal(why)
         }
     }
+}
+
+/// Whether the server does not know what was prepared, or knows of it from somebody else: a pooler has changed the
+/// connection of the server behind ours.
+pub(super) fn is_forgotten(error: &tokio_postgres::Error) -> bool {
+    matches!(
+        error.code(),
+        Some(&(SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT))
+    )
 }
 
 /// Whether the engine does not know what was asked of it: SQLSTATE `0A` (not supported) and `42` (syntax). Some that

@@ -5,10 +5,9 @@
 //! disk among it, and so are its locks and its prepared statements; others have them then.
 
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::fault::is_unknown;
+use super::fault::{is_forgotten, is_unknown};
 use super::server::{NoLink, OPEN_TIMEOUT, Server};
 
 /// Which process of the server answers. Some engines have none, and say -1.
@@ -50,12 +49,4 @@ async fn is_shared(one: &Client, other: &Client) -> Result<bool, Error> {
 
 async fn process(client: &Client, asked: &Statement) -> Result<i32, Error> {
     client.query_one(asked, &[]).await?.try_get(0)
-}
-
-/// Whether the server does not know what was prepared, or knows of it from somebody else.
-pub(super) fn is_forgotten(error: &Error) -> bool {
-    matches!(
-        error.code(),
-        Some(&(SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT))
-    )
 }

@@ -269,7 +269,7 @@ impl Store for Sqlite {
         self.readers
             .read(|db| db.prepare_cached("SELECT 1")?.query_row([], |_| Ok(())))?;
         let value = random::bytes()?;
-        self.writer.write(move |db| probe::write(db, value)).await
+        self.writer.write_plain(move |db| probe::write(db, value)).await
     }
 
     fn told(&self) -> Told {

@@ -2,7 +2,6 @@
 //!
 //! The surprise: it listens on a socket in a folder of its own, where a port is a part of a name and taken by nobody.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -12,7 +11,7 @@ use doorward_store::{PostgresOptions, PostgresUrl, open_postgres};
 
 use super::engine::{Database, fresh, server};
 use super::opening::assert_refused;
-use super::server::{as_user, unprivileged};
+use super::server::{as_user, first_line, unprivileged};
 use crate::people::{NOW, find, register, sign_in};
 
 /// Runs a pooler in the folder `$1` for the server at the socket `$2` with the port `$3`, which lends as `$4` says, until
@@ -60,11 +59,7 @@ impl Pooler {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = String::new();
-        BufReader::new(shell.stdout.take().unwrap())
-            .read_line(&mut said)
-            .unwrap();
-        assert_eq!(said.trim(), "ready");
+        assert_eq!(first_line(&mut shell), "ready");
         // The socket is there before it takes anybody.
         while UnixStream::connect(folder.join(".s.PGSQL.6432")).is_err() {
             assert!(shell.try_wait().unwrap().is_none());

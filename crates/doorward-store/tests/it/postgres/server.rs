@@ -89,11 +89,8 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = String::new();
-        BufReader::new(shell.stdout.take().unwrap())
-            .read_line(&mut said)
-            .unwrap();
-        if said.trim() == "ready" {
+        let said = first_line(&mut shell);
+        if said == "ready" {
             return Ok(Self { shell, folder, port });
         }
         shell.wait().unwrap();
@@ -192,6 +189,14 @@ pub fn unprivileged() -> Option<String> {
         .iter()
         .find(|user| exists(user))
         .map(|user| (*user).to_owned())
+}
+
+/// The first line that a process prints.
+pub fn first_line(process: &mut Child) -> String {
+    let mut said = String::new();
+    let stdout = process.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
+    said.trim().to_owned()
 }
 
 /// A program of PostgreSQL, or of the system, run as somebody.
